@@ -1,0 +1,183 @@
+"""The one door to the terminal: questions, plans, progress, tips and results.
+
+Standard output carries the result of a command and nothing else; questions, plans and progress go to standard error.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from garscaffold.plan import Action, Plan
+
+Check = Callable[[Any], str]
+"""Takes what was typed or chosen and returns the broken rule as a sentence, or '' when it is well."""
+
+ACTION_STYLE = {Action.CREATE: "green", Action.CHANGE: "yellow", Action.DELETE: "red"}
+
+
+@dataclass(frozen=True)
+class Option:
+    """One line of a list to choose from: what is shown, and the value that choosing it gives."""
+
+    label: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class Console:
+    """Where a command speaks and asks.
+
+    Args:
+        as_json: The result is one JSON document on standard output.
+        quiet: Say nothing but errors and the result.
+        assume_yes: Answer yes to what would be confirmed.
+        interactive: Somebody is there to answer questions.
+    """
+
+    as_json: bool = False
+    quiet: bool = False
+    assume_yes: bool = False
+    interactive: bool = False
+
+    def say(self, line: str = "") -> None:
+        """Tell the person something."""
+        if not self.quiet:
+            to_person(line)
+
+    def tip(self, line: str) -> None:
+        """Suggest something that would help."""
+        self.say(f"{click.style('tip:', fg='cyan', bold=True)} {line}")
+
+    def warn(self, line: str) -> None:
+        """Say that something is not as it should be, though the command goes on."""
+        to_person(f"{click.style('warning:', fg='yellow', bold=True)} {line}")
+
+    def result(self, text: str, document: Any) -> None:
+        """Give the command's result on standard output: `document` as JSON where that was asked for, else `text`."""
+        if self.as_json:
+            click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+        elif text:
+            click.echo(text, color=_color())
+
+    def confirm(self, question: str) -> bool:
+        """Ask for a yes; without anybody to ask, or with `--yes`, the answer is yes."""
+        if self.assume_yes or not self.interactive:
+            return True
+        import questionary
+
+        return bool(questionary.confirm(question, default=True, output=_output()).unsafe_ask())
+
+    def ask_text(self, question: str, *, default: str, check: Check, hint: str = "") -> str:
+        """Ask for one line, checked while it is typed."""
+        import questionary
+
+        return str(
+            questionary.text(
+                question,
+                default=default,
+                validate=_validator(check),
+                placeholder=hint or None,
+                output=_output(),
+            ).unsafe_ask()
+        ).strip()
+
+    def ask_choice(self, question: str, options: Sequence[Option], *, default: Any) -> Any:
+        """Ask for one of `options`, chosen with the arrow keys; returns its value."""
+        import questionary
+
+        choices = [questionary.Choice(option.label, option.value) for option in options]
+        chosen = next((choice for choice in choices if choice.value == default), None)
+        return questionary.select(question, choices, default=chosen, output=_output()).unsafe_ask()
+
+    def ask_many(self, question: str, options: Sequence[Option], *, default: Sequence[Any], check: Check) -> list[Any]:
+        """Ask for any number of `options`, ticked with the space bar; returns their values."""
+        import questionary
+
+        choices = [
+            questionary.Choice(option.label, option.value, checked=option.value in default) for option in options
+        ]
+        return list(questionary.checkbox(question, choices, validate=_validator(check), output=_output()).unsafe_ask())
+
+    def ask_list(self, question: str, *, default: Sequence[str], check: Check) -> list[str]:
+        """Ask for lines until an empty one; `check` sees the whole list with each new line."""
+        lines = list(default)
+        if lines:
+            self.say(f"{question}: {', '.join(lines)}")
+        while True:
+            ordinal = "another one" if lines else "one"
+            line = self.ask_text(
+                f"{question} ({ordinal}, or Enter to go on)",
+                default="",
+                check=lambda typed: check([*lines, typed.strip()]) if typed.strip() else "",
+            )
+            if not line:
+                return lines
+            lines.append(line)
+
+    def show(self, plan: Plan, heading: str) -> None:
+        """Show what a plan will do."""
+        self.say(plan_text(plan, heading))
+
+    def apply(self, plan: Plan) -> None:
+        """Apply every step of `plan` in order, with progress."""
+        for step in plan.steps:
+            with self.progress(step.title):
+                step.apply()
+
+    @contextmanager
+    def progress(self, title: str) -> Iterator[None]:
+        """Show that `title` is under way: a spinner in a terminal, one line elsewhere."""
+        if self.quiet or not sys.stderr.isatty() or not self.interactive:
+            self.say(f"{title} …")
+            yield
+            return
+        from rich.console import Console as Terminal
+
+        with Terminal(stderr=True).status(title):
+            yield
+
+
+def is_interactive() -> bool:
+    """Tell whether a person can answer questions: a terminal on both ends, and no CI system."""
+    return sys.stdin.isatty() and sys.stderr.isatty() and os.environ.get("CI", "").lower() not in {"1", "true", "yes"}
+
+
+def plan_text(plan: Plan, heading: str) -> str:
+    """Write a plan for a person: a heading, one line a change, nothing hidden."""
+    if not plan:
+        return f"{heading}\n  nothing to do"
+    width = max(len(change.kind) for change in plan.changes)
+    lines = [click.style(heading, bold=True)]
+    for change in plan.changes:
+        action = click.style(str(change.action), fg=ACTION_STYLE[change.action])
+        detail = f"  ({change.detail})" if change.detail else ""
+        lines.append(f"  {action}  {change.kind:<{width}}  {change.name}{detail}")
+    return "\n".join(lines)
+
+
+def to_person(line: str) -> None:
+    """Write a line to standard error, in colour where that is wanted."""
+    click.echo(line, err=True, color=_color())
+
+
+def _validator(check: Check) -> Callable[[Any], bool | str]:
+    return lambda typed: check(typed) or True
+
+
+def _output() -> Any:
+    # Questions belong on standard error, so that a result can be redirected while somebody answers them.
+    from prompt_toolkit.output import create_output
+
+    return create_output(stdout=sys.stderr)
+
+
+def _color() -> bool | None:
+    if os.environ.get("NO_COLOR"):
+        return False
+    return True if os.environ.get("FORCE_COLOR") else None

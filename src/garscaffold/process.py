@@ -1,0 +1,71 @@
+"""The one door to other programs."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from garscaffold.errors import GarscaffoldError
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished program left: exit code, standard output and error as text."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+def find(program: str) -> str | None:
+    """Return the full path of `program` on PATH, or None."""
+    return shutil.which(program)
+
+
+def run(
+    command: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    environment: Mapping[str, str | None] | None = None,
+    check: bool = True,
+) -> Result:
+    """Run a program to its end without giving it our standard input.
+
+    Args:
+        command: The program and its arguments; never a shell line.
+        cwd: Where it runs; this process's folder when None.
+        environment: Variables on top of this process's own; None takes one away.
+        check: Raise when it ends with another code than 0.
+
+    Raises:
+        GarscaffoldError: The program is not installed, or it failed and `check` is set.
+    """
+    variables = {**os.environ, **(environment or {})}
+    try:
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            env={name: value for name, value in variables.items() if value is not None},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+    except FileNotFoundError as error:
+        if cwd is not None and not cwd.is_dir():
+            raise
+        raise GarscaffoldError(
+            f"The program {command[0]} is not installed, or not on PATH.",
+            mend=f"Install {command[0]}, then run the command again.",
+        ) from error
+    if check and done.returncode != 0:
+        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        raise GarscaffoldError(
+            f"`{' '.join(command[:3])}` failed with exit code {done.returncode}"
+            + (f": {said[-1]}" if said else ", and said nothing.")
+        )
+    return Result(done.returncode, done.stdout, done.stderr)

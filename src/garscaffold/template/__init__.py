@@ -1,0 +1,1 @@
+"""The template of generated projects, and the one door to Copier."""

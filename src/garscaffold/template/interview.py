@@ -1,0 +1,149 @@
+"""From what was given, found and asked to a complete set of answers, or to one error that names all that lacks."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from garscaffold.errors import usage_error
+from garscaffold.template.questions import Choice, InvalidAnswerError, Question, Questionnaire
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One question as a person sees it.
+
+    Args:
+        question: What `copier.yml` says.
+        text: What is asked.
+        default: The answer that Enter gives; None where there is none.
+        choices: The open choices; empty for any answer.
+        check: Takes an answer and returns the broken rule, or ''.
+    """
+
+    question: Question
+    text: str
+    default: Any
+    choices: tuple[Choice, ...]
+    check: Callable[[Any], str]
+
+
+Ask = Callable[[Prompt], Any]
+
+
+def collect(
+    questionnaire: Questionnaire,
+    *,
+    given: Mapping[str, Any],
+    suggested: Mapping[str, Any],
+    ask: Ask | None,
+    take_defaults: bool,
+) -> dict[str, Any]:
+    """Answer every question that applies.
+
+    Args:
+        questionnaire: The questions.
+        given: Answers from the command line and from files, by question.
+        suggested: Better defaults than the template's, found where the command stands; one that breaks a rule is left out.
+        ask: Puts a question to a person; None when nobody is there.
+        take_defaults: Take the default of every question that was not given.
+
+    Returns:
+        The answers to the questions that apply, checked, in the order of the questions.
+
+    Raises:
+        GarscaffoldError: Answers are missing, invalid, or to no question of the template; all are named at once.
+    """
+    _refuse_unknown(questionnaire, given)
+    context: dict[str, Any] = {}
+    answers: dict[str, Any] = {}
+    problems: list[str] = []
+    missing: list[Question] = []
+    for question in questionnaire.questions:
+        name = question.name
+        if not questionnaire.applies(question, context):
+            context[name] = _hidden(questionnaire, question, context)
+            continue
+        try:
+            if name in given:
+                context[name] = questionnaire.check(question, given[name], context)
+            else:
+                default = _default(questionnaire, question, context, suggested)
+                prompt = _prompt(questionnaire, question, context, default)
+                if not question.multiselect and [choice.value for choice in prompt.choices] == [default]:
+                    context[name] = default
+                elif take_defaults and default is not None:
+                    context[name] = questionnaire.check(question, default, context)
+                elif ask is not None:
+                    context[name] = questionnaire.check(question, ask(prompt), context)
+                else:
+                    missing.append(question)
+                    continue
+        except InvalidAnswerError as error:
+            problems.append(f"{question.flag}: {error}")
+            continue
+        answers[name] = context[name]
+    _refuse(problems, missing, take_defaults=take_defaults)
+    return answers
+
+
+def _hidden(questionnaire: Questionnaire, question: Question, context: Mapping[str, Any]) -> Any:
+    try:
+        return questionnaire.default(question, context)
+    except InvalidAnswerError:
+        return None
+
+
+def _default(
+    questionnaire: Questionnaire, question: Question, context: Mapping[str, Any], suggested: Mapping[str, Any]
+) -> Any:
+    if question.name in suggested:
+        try:
+            return questionnaire.check(question, suggested[question.name], context)
+        except InvalidAnswerError:
+            pass
+    return questionnaire.default(question, context)
+
+
+def _prompt(questionnaire: Questionnaire, question: Question, context: Mapping[str, Any], default: Any) -> Prompt:
+    before = dict(context)
+
+    def check(answer: Any) -> str:
+        try:
+            questionnaire.check(question, answer, before)
+        except InvalidAnswerError as error:
+            return str(error)
+        return ""
+
+    return Prompt(
+        question, questionnaire.help(question, before), default, questionnaire.choices(question, before), check
+    )
+
+
+def _refuse_unknown(questionnaire: Questionnaire, given: Mapping[str, Any]) -> None:
+    known = [question.name for question in questionnaire.questions if not question.is_computed]
+    for name in given:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            raise usage_error(
+                f"The template has no question {name!r}.",
+                mend=f"Did you mean {close[0]}?" if close else f"It asks: {', '.join(known)}.",
+            )
+
+
+def _refuse(problems: Sequence[str], missing: Sequence[Question], *, take_defaults: bool) -> None:
+    if not problems and not missing:
+        return
+    sentences = []
+    if missing:
+        names = ", ".join(question.name for question in missing)
+        verb = "is" if len(missing) == 1 else "are"
+        sentences.append(f"There is nobody to ask, and {names} {verb} missing.")
+    if problems:
+        sentences.append("\n  ".join(["These answers break a rule:", *problems]))
+    flags = " ".join(f"{question.flag} …" for question in missing)
+    defaults = any(not question.required for question in missing) and not take_defaults
+    mend = f"Add {flags}" if flags else "Give them again, corrected."
+    raise usage_error(
+        "\n  ".join(sentences), mend=mend + (", or --defaults for those that have a default." if defaults else "")
+    )
