@@ -34,6 +34,10 @@ Exit codes: 0 done, 1 failed and you can mend it, 2 wrong usage, 3 conflict,
 70 a defect of garscaffold, 130 interrupted."""
 
 
+# git sets these where it runs us from a hook or an alias; they would send our git, and Copier's, to that repository.
+FROM_A_GIT_HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are run, and not to be listed."""
 
@@ -81,6 +85,8 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit code, one of `ExitCode` or what a program that was run for the user returned.
     """
+    for name in FROM_A_GIT_HOOK:
+        os.environ.pop(name, None)
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _leave)

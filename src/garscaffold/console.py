@@ -74,18 +74,19 @@ class Console:
         return bool(questionary.confirm(question, default=True, output=_output()).unsafe_ask())
 
     def ask_text(self, question: str, *, default: str, check: Check, hint: str = "") -> str:
-        """Ask for one line, checked while it is typed."""
+        """Ask for one line, checked while it is typed.
+
+        The default stands there in grey until something is typed, and Enter takes it; `hint` stands there without one.
+        """
         import questionary
 
-        return str(
-            questionary.text(
-                question,
-                default=default,
-                validate=_validator(check),
-                placeholder=hint or None,
-                output=_output(),
-            ).unsafe_ask()
-        ).strip()
+        typed = questionary.text(
+            question,
+            validate=_validator(lambda line: check(line.strip() or default)),
+            placeholder=[("fg:ansibrightblack", default or hint)],
+            output=_output(),
+        ).unsafe_ask()
+        return str(typed).strip() or default
 
     def ask_choice(self, question: str, options: Sequence[Option], *, default: Any) -> Any:
         """Ask for one of `options`, chosen with the arrow keys; returns its value."""
@@ -107,18 +108,13 @@ class Console:
     def ask_list(self, question: str, *, default: Sequence[str], check: Check) -> list[str]:
         """Ask for lines until an empty one; `check` sees the whole list with each new line."""
         lines = list(default)
-        if lines:
-            self.say(f"{question}: {', '.join(lines)}")
-        while True:
-            ordinal = "another one" if lines else "one"
-            line = self.ask_text(
-                f"{question} ({ordinal}, or Enter to go on)",
-                default="",
-                check=lambda typed: check([*lines, typed.strip()]) if typed.strip() else "",
-            )
-            if not line:
-                return lines
+        asked = question if not lines else f"{question} ({', '.join(lines)}; Enter to go on)"
+        while line := self.ask_text(
+            asked, default="", check=lambda typed: check([*lines, typed]) if typed else "", hint="Enter for none"
+        ):
             lines.append(line)
+            asked = "  and (Enter to go on)"
+        return lines
 
     def show(self, plan: Plan, heading: str) -> None:
         """Show what a plan will do."""

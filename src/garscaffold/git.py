@@ -6,9 +6,6 @@ from pathlib import Path
 from garscaffold import process
 from garscaffold.errors import GarscaffoldError
 
-# By these git, when it runs us from a hook or an alias, would send our own git commands to another repository.
-NOT_INHERITED = dict.fromkeys(("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX"))
-
 
 def is_inside_work_tree(folder: Path) -> bool:
     """Tell whether `folder`, which exists, lies in a git work tree."""
@@ -43,7 +40,5 @@ def start_repository(folder: Path, message: str, *, author_name: str, author_ema
         ) from error
 
 
-def _git(folder: Path, *arguments: str, environment: Mapping[str, str | None] | None = None, check: bool = True) -> str:
-    return process.run(
-        ["git", *arguments], cwd=folder, environment={**NOT_INHERITED, **(environment or {})}, check=check
-    ).stdout.strip()
+def _git(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None, check: bool = True) -> str:
+    return process.run(["git", *arguments], cwd=folder, environment=environment, check=check).stdout.strip()

@@ -28,7 +28,7 @@ def run(
     command: Sequence[str],
     *,
     cwd: Path | None = None,
-    environment: Mapping[str, str | None] | None = None,
+    environment: Mapping[str, str] | None = None,
     check: bool = True,
 ) -> Result:
     """Run a program to its end without giving it our standard input.
@@ -36,18 +36,17 @@ def run(
     Args:
         command: The program and its arguments; never a shell line.
         cwd: Where it runs; this process's folder when None.
-        environment: Variables on top of this process's own; None takes one away.
+        environment: Variables on top of this process's own.
         check: Raise when it ends with another code than 0.
 
     Raises:
         GarscaffoldError: The program is not installed, or it failed and `check` is set.
     """
-    variables = {**os.environ, **(environment or {})}
     try:
         done = subprocess.run(
             command,
             cwd=cwd,
-            env={name: value for name, value in variables.items() if value is not None},
+            env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -208,7 +208,7 @@ def _option(questionnaire: Questionnaire, question: Question) -> Callable[[Calla
     )
 
 
-QUESTIONNAIRE = Questionnaire.parse(bundle.released_questions())
+QUESTIONNAIRE = Questionnaire.read(bundle.released())
 
 
 @click.command(

@@ -1,7 +1,7 @@
 """The git bundle in which the released versions of the template travel.
 
-The package carries it; projects refer to the copy in the home folder, whose path is the same for everybody, so that plain
-`copier update` works on every machine that has it.
+The package carries it; projects refer to the copy in the home folder, whose path is the same for everybody, so that
+plain `copier update` works on every machine that has it.
 """
 
 import os
@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
@@ -27,9 +28,9 @@ def packaged_bundle() -> Iterator[Path]:
         yield path
 
 
-def released_questions() -> str:
-    """Return the `copier.yml` of the newest released version, as text."""
-    return (files("garscaffold.template") / "copier.yml").read_text(encoding="utf-8")
+def released() -> Traversable:
+    """Return the folder with the `copier.yml` of the newest released version and the macros that it uses."""
+    return files("garscaffold.template") / "released"
 
 
 def versions(bundle: Path) -> dict[Version, str]:

@@ -44,7 +44,8 @@ def collect(
     Args:
         questionnaire: The questions.
         given: Answers from the command line and from files, by question.
-        suggested: Better defaults than the template's, found where the command stands; one that breaks a rule is left out.
+        suggested: Better defaults than the template's, found where the command stands; one that breaks a rule is left
+            out.
         ask: Puts a question to a person; None when nobody is there.
         take_defaults: Take the default of every question that was not given.
 
@@ -134,16 +135,16 @@ def _refuse_unknown(questionnaire: Questionnaire, given: Mapping[str, Any]) -> N
 def _refuse(problems: Sequence[str], missing: Sequence[Question], *, take_defaults: bool) -> None:
     if not problems and not missing:
         return
-    sentences = []
+    lines = []
     if missing:
-        names = ", ".join(question.name for question in missing)
-        verb = "is" if len(missing) == 1 else "are"
-        sentences.append(f"There is nobody to ask, and {names} {verb} missing.")
+        width = max(len(question.flag) for question in missing)
+        lines.append("There is nobody to ask, and these answers are missing:")
+        lines += [f"  {question.flag:<{width}}  {question.help}" for question in missing]
     if problems:
-        sentences.append("\n  ".join(["These answers break a rule:", *problems]))
-    flags = " ".join(f"{question.flag} …" for question in missing)
-    defaults = any(not question.required for question in missing) and not take_defaults
-    mend = f"Add {flags}" if flags else "Give them again, corrected."
-    raise usage_error(
-        "\n  ".join(sentences), mend=mend + (", or --defaults for those that have a default." if defaults else "")
-    )
+        lines.append("These answers break a rule:")
+        lines += [f"  {problem}" for problem in problems]
+    mend = f"Add {' '.join(f'{question.flag} …' for question in missing)}" if missing else "Correct them."
+    if not take_defaults and any(not question.required for question in missing):
+        required = [f"{question.flag} …" for question in missing if question.required]
+        mend = f"Add {' '.join(['--defaults', *required])}, or answer each by its option."
+    raise usage_error("\n".join(lines), mend=mend)

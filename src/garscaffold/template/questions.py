@@ -1,17 +1,18 @@
 """The questions of a `copier.yml`: which apply, what their defaults are, and which answers are well.
 
-Copier reads the same file by the same rules when it renders and updates (its documentation, "Configuring a template"), so
-what is said here in advance, with the flag that mends it, is what Copier would say later.
+Copier reads the same file by the same rules when it renders and updates (its documentation, "Configuring a template"),
+so what is said here in advance, with the flag that mends it, is what Copier would say later.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from importlib.resources.abc import Traversable
+from typing import Any, Self
 
 import yaml
 
 from garscaffold.errors import GarscaffoldError
+from garscaffold.template.jinja import Renderer
 
 TYPES = ("str", "int", "float", "bool", "yaml", "json", "path")
 TRUE_WORDS = frozenset({"y", "yes", "t", "true", "on", "1"})
@@ -78,11 +79,20 @@ class Questionnaire:
     """The questions of one version of a template, in the order in which they are asked."""
 
     questions: tuple[Question, ...]
-    _compiled: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    _renderer: Renderer = field(compare=False, repr=False)
 
     @classmethod
-    def parse(cls, text: str) -> "Questionnaire":
-        """Read a `copier.yml`.
+    def read(cls, template: Traversable) -> Self:
+        """Read the questions of the template in a folder.
+
+        Raises:
+            GarscaffoldError: Its `copier.yml` is not a mapping of questions.
+        """
+        return cls.parse((template / "copier.yml").read_text(encoding="utf-8"), macros=template)
+
+    @classmethod
+    def parse(cls, text: str, *, macros: Traversable | None = None) -> Self:
+        """Read the text of a `copier.yml`, whose texts may import from files in the folder `macros`.
 
         Raises:
             GarscaffoldError: It is not a mapping of questions.
@@ -90,14 +100,15 @@ class Questionnaire:
         document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  both are safe
         if not isinstance(document, dict):
             raise GarscaffoldError("The template's copier.yml is not a mapping of questions.")
-        return cls(tuple(_question(name, raw) for name, raw in document.items() if not name.startswith("_")))
+        questions = tuple(_question(name, raw) for name, raw in document.items() if not name.startswith("_"))
+        return cls(questions, Renderer(document.get("_envops", {}), macros))
 
     def __getitem__(self, name: str) -> Question:
         return next(question for question in self.questions if question.name == name)
 
     def applies(self, question: Question, answers: Mapping[str, Any]) -> bool:
         """Tell whether `question` is asked, after `answers` to the questions before it."""
-        return _is_true(self._render(question.when, answers))
+        return _is_true(self._renderer.render(question.when, answers))
 
     def default(self, question: Question, answers: Mapping[str, Any]) -> Any:
         """Return the default after `answers`; None where `question.required`.
@@ -105,15 +116,17 @@ class Questionnaire:
         Raises:
             InvalidAnswerError: The default does not fit the question's type.
         """
-        return None if question.required else self.parse_answer(question, self._render(question.default, answers))
+        if question.required:
+            return None
+        return self.parse_answer(question, self._renderer.render(question.default, answers))
 
     def help(self, question: Question, answers: Mapping[str, Any]) -> str:
         """Return what is asked, for a person."""
-        return str(self._render(question.help, answers)).strip() or question.name
+        return str(self._renderer.render(question.help, answers)).strip() or question.name
 
     def choices(self, question: Question, answers: Mapping[str, Any]) -> tuple[Choice, ...]:
         """Return the choices that are open after `answers`; empty when any answer is allowed."""
-        raw = self._render(question.choices, answers)
+        raw = self._renderer.render(question.choices, answers)
         if isinstance(raw, str):
             raw = yaml.safe_load(raw)
         pairs = [
@@ -123,10 +136,11 @@ class Questionnaire:
         choices = []
         for label, value in pairs:
             if isinstance(value, dict):
-                if self._render(value.get("validator", ""), answers):
+                if self._renderer.render(value.get("validator", ""), answers):
                     continue
-                value = value["value"]  # noqa: PLW2901  the long form holds the value that the short form is
-            choices.append(Choice(str(self._render(label, answers)), self._cast(question, self._render(value, answers))))
+                value = value["value"]
+            rendered = self._cast(question, self._renderer.render(value, answers))
+            choices.append(Choice(str(self._renderer.render(label, answers)), rendered))
         return tuple(choices)
 
     def parse_answer(self, question: Question, answer: Any) -> Any:
@@ -162,28 +176,10 @@ class Questionnaire:
                     raise InvalidAnswerError(f"{item!r} is none of: {', '.join(map(str, values))}.")
             if question.multiselect:
                 value = [item for item in values if item in value]
-        broken = str(self._render(question.validator, {**answers, question.name: value})).strip()
+        broken = str(self._renderer.render(question.validator, {**answers, question.name: value})).strip()
         if broken:
             raise InvalidAnswerError(broken)
         return value
-
-    @cached_property
-    def _environment(self) -> Any:
-        from jinja2.sandbox import SandboxedEnvironment
-
-        # The filters that Copier gives every template.
-        return SandboxedEnvironment(
-            extensions=["jinja2_ansible_filters.AnsibleCoreFiltersExtension"], autoescape=False
-        )
-
-    def _render(self, text: Any, answers: Mapping[str, Any]) -> Any:
-        if isinstance(text, list):
-            return [self._render(item, answers) for item in text]
-        if not isinstance(text, str) or not ("{{" in text or "{%" in text):
-            return text
-        if text not in self._compiled:
-            self._compiled[text] = self._environment.from_string(text)
-        return self._compiled[text].render(**answers)
 
     def _cast(self, question: Question, answer: Any) -> Any:
         try:
