@@ -69,13 +69,14 @@ def client_variables(surroundings: Surroundings) -> dict[str, str]:
 
 def shell_lines(variables: Mapping[str, str], shell: str) -> str:
     """Return lines that set the variables in bash (and every POSIX shell), fish or powershell."""
-    write = {
-        "bash": lambda name, value: f"export {name}={shlex.quote(value)}",
-        "fish": lambda name, value: f"set -gx {name} '{_escape(value)}'",
-        "powershell": lambda name, value: f"$Env:{name} = '{value.replace(chr(39), chr(39) * 2)}'",
-    }[shell]
-    return "".join(f"{write(name, value)}\n" for name, value in sorted(variables.items()))
+    return "".join(f"{_line(name, value, shell)}\n" for name, value in sorted(variables.items()))
 
 
-def _escape(value: str) -> str:
-    return value.replace("\\", "\\\\").replace("'", "\\'")
+def _line(name: str, value: str, shell: str) -> str:
+    if shell == "fish":
+        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+        return f"set -gx {name} '{escaped}'"
+    if shell == "powershell":
+        escaped = value.replace("'", "''")
+        return f"$Env:{name} = '{escaped}'"
+    return f"export {name}={shlex.quote(value)}"

@@ -6,7 +6,6 @@ import os
 import selectors
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -19,7 +18,7 @@ from garscaffold.sandbox.environment import Surroundings, client_variables
 from garscaffold.sandbox.identities import ANONYMOUS, credential_file, find_identity, member_of
 from garscaffold.sandbox.roles import full_role
 from garscaffold.sandbox.state import Running, StateDirectory
-from garscaffold.sandbox.store import EVERYWHERE, Blob, RepositoryRecord, Store, repository_name
+from garscaffold.sandbox.store import EVERYWHERE, RepositoryRecord, Store, repository_name
 
 _START_SECONDS = 60
 _STOP_SECONDS = 15
@@ -67,7 +66,7 @@ class Sandbox:
             faults: Faults that are on from the start: NAME, NAME=SECONDS or NAME:TIMES.
             default_grants: Let the user do everything, and give reader and writer their roles, in every project.
             idle_timeout: Seconds without a connection after which it stops by itself.
-            detached: Let it go on after this process has ended; otherwise it stops with this process, however that ends.
+            detached: Let it go on after this process; otherwise it stops with this process, however that ends.
 
         Raises:
             GarscaffoldError: The extra is not installed, the state is in use, or the server does not come up.
@@ -278,10 +277,6 @@ class Sandbox:
         """Take away what `default_grants` gave; what is granted on repositories stays."""
         self.store.set_policy(EVERYWHERE, [])
 
-    def put_blob(self, content: IO[bytes]) -> Blob:
-        """Store a content; for tests that fill a repository faster than by upload."""
-        return self.store.keep_blob(content)
-
     # Steering
 
     def status(self) -> dict[str, Any]:
@@ -338,9 +333,35 @@ def run_in(
     )
 
 
-def temporary_state() -> "tempfile.TemporaryDirectory[str]":
-    """Return a directory for a sandbox that nobody wants to keep."""
-    return tempfile.TemporaryDirectory(prefix="garscaffold-sandbox-", ignore_cleanup_errors=True)
+def run_through(command: Sequence[str], variables: Mapping[str, str]) -> int:
+    """Run a program for the user, with our terminal and standard streams, and return its exit code.
+
+    Args:
+        command: The program and its arguments.
+        variables: On top of this process's own; an empty one is taken away where the program would misread it.
+
+    Raises:
+        GarscaffoldError: The program is not there (exit code 127 in a shell).
+    """
+    try:
+        process = subprocess.Popen(command, env={**os.environ, **variables})
+    except FileNotFoundError:
+        raise GarscaffoldError(
+            f"The program {command[0]} is not installed, or not on PATH.", mend=f"Install {command[0]}."
+        ) from None
+    except PermissionError:
+        raise GarscaffoldError(f"{command[0]} may not be run.", mend=f"Make {command[0]} executable.") from None
+    while True:
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            # The terminal sent it to the program as well, which decides for itself what to do about it.
+            continue
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+        return code if code >= 0 else 128 - code
 
 
 def _await_ready(process: "subprocess.Popen[bytes]", stdout: IO[bytes], directory: StateDirectory) -> None:

@@ -238,7 +238,7 @@ async def _connect(target: Target, far: _Half) -> None:
         return
     parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
     transport, _ = await loop.create_connection(
-        lambda: far, parts.hostname, parts.port or 3128, ssl=parts.scheme == "https" or None
+        lambda: far, parts.hostname or "", parts.port or 3128, ssl=parts.scheme == "https" or None
     )
     head = f"CONNECT {target.host}:{target.port} HTTP/1.1\r\nHost: {target.host}:{target.port}\r\n"
     if parts.username:

@@ -137,7 +137,7 @@ class PythonIndex:
         raise Refusal(404, f"File not found: {filename}")
 
     def _ticket(self, holder: str, package: str, filename: str) -> str:
-        """Return what stands for the right to download one file for a while: uv sends no credentials after a redirect."""
+        """Return what gives the right to download one file for a while: uv sends no credentials after a redirect."""
         expires = int(time.time()) + _TICKET_SECONDS
         claim = json.dumps([holder, package, filename, expires]).encode()
         signature = hmac.digest(self._secret, claim, "sha256")[:16]

@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any
@@ -27,8 +27,10 @@ from uvicorn.server import ServerState
 from garscaffold.errors import GarscaffoldError
 from garscaffold.sandbox import identities
 from garscaffold.sandbox.access import Access
+from garscaffold.sandbox.admin import AdminApi
 from garscaffold.sandbox.certificates import ensure_certificates, server_context
-from garscaffold.sandbox.faults import Call, parse_fault, suffer
+from garscaffold.sandbox.fault_effects import Call, suffer
+from garscaffold.sandbox.faults import parse_fault
 from garscaffold.sandbox.metadata_server import MetadataServer
 from garscaffold.sandbox.oauth import TokenEndpoints
 from garscaffold.sandbox.proxy import Interception, ProxyConnection
@@ -74,6 +76,9 @@ def prepare(options: ServerOptions) -> Store:
         leftover.unlink()
     ensure_certificates(state)
     write_private(state.bundle, machine_bundle().rstrip() + "\n" + state.authority.read_text("utf-8"))
+    for public in (state.authority, state.bundle):
+        # Containers mount these, and their users are others.
+        public.chmod(0o644)
     _ensure_credentials(store)
     if options.default_grants and not store.setting("default-grants"):
         store.grant(EVERYWHERE, "roles/owner", identities.IDENTITIES["user"].member)
@@ -123,7 +128,7 @@ class Application:
         self.upstream = Upstream(store, options.index_url)
         self._tokens = TokenEndpoints(store, self.access, options.token_lifetime)
         self._python = PythonIndex(store, self.access, self.upstream)
-        self._admin = _admin_api(store, self.access)
+        self._admin = AdminApi(store, self.access)
         self.requests: deque[dict[str, Any]] = deque(maxlen=_REMEMBERED_REQUESTS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -173,7 +178,7 @@ class Application:
         if host == "iamcredentials.googleapis.com":
             return await self._tokens.iam_credentials(request)
         if host == "artifactregistry.googleapis.com":
-            return await self._admin(request)
+            return await self._admin.answer(request)
         location, _, format_name = host.removesuffix(".pkg.dev").rpartition("-")
         if format_name == "python":
             return await self._python.answer(request, location)
@@ -189,18 +194,6 @@ def _resource(request: Request, host: str) -> str:
         return "/".join(parts[2:]).partition(":")[0]
     location = host.removesuffix(".pkg.dev").rpartition("-")[0]
     return f"projects/{parts[1]}/locations/{location}/repositories/{parts[2]}" if len(parts) > 2 else ""
-
-
-def _admin_api(store: Store, access: Access) -> Callable[[Request], Awaitable[Response]]:
-    try:
-        from garscaffold.sandbox.admin import AdminApi
-    except ImportError:
-
-        async def missing(request: Request) -> Response:
-            raise not_played(f"{request.method} {request.url.path} of artifactregistry.googleapis.com")
-
-        return missing
-    return AdminApi(store, access).answer
 
 
 class Server:
@@ -241,7 +234,9 @@ class Server:
         running = Running(os.getpid(), _port(listeners[0]), _port(control), self._control_token, metadata_ports)
         running.write(state.running)
         self._watch_signals()
-        tasks = [asyncio.create_task(self._tick())]
+        if self._options.with_parent:
+            self._watch_parent()
+        ticking = asyncio.create_task(self._tick())
         try:
             ready(running)
             await self._stop.wait()
@@ -249,8 +244,7 @@ class Server:
             state.running.unlink(missing_ok=True)
             for listener in listeners:
                 listener.close()
-            for task in tasks:
-                task.cancel()
+            ticking.cancel()
             await self._drain()
             await application.upstream.close()
             store.close()
@@ -282,7 +276,6 @@ class Server:
         return await loop.create_server(self._protocol(application), "127.0.0.1", 0)
 
     async def _tick(self) -> None:
-        began_without_parent = False
         while not self._stop.is_set():
             self._dates()
             busy = any(server_state.tasks for server_state in self._states)
@@ -292,9 +285,6 @@ class Server:
             if self._options.idle_timeout is not None and idle > self._options.idle_timeout:
                 _log.info("stopping after %.0f s without a connection", idle)
                 self._stop.set()
-            if self._options.with_parent and not began_without_parent:
-                began_without_parent = True
-                self._watch_parent()
             await asyncio.sleep(1)
 
     def _dates(self) -> None:
@@ -329,7 +319,7 @@ class Server:
         for server_state in self._states:
             for connection in list(server_state.connections):
                 with contextlib.suppress(Exception):
-                    connection.transport.abort()  # type: ignore[union-attr]
+                    connection.transport.abort()
 
     async def _control(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

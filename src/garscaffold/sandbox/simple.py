@@ -36,7 +36,8 @@ class Link:
 
     def to_json(self) -> dict[str, str]:
         """Return the fields that are set."""
-        return {name: value for name, value in asdict(self).items() if value or (name == "yanked" and value is not None)}
+        fields = {name: value for name, value in asdict(self).items() if value}
+        return fields if self.yanked is None else {**fields, "yanked": self.yanked}
 
 
 @dataclass(frozen=True)

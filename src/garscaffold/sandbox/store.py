@@ -256,7 +256,7 @@ class Store:
     # Policies
 
     def policy(self, resource: str) -> Policy:
-        """Return the policy of a repository's name, of `projects/P`, or of `EVERYWHERE`; an empty one if none is set."""
+        """Return the policy of a repository's name, `projects/P` or `EVERYWHERE`; an empty one if none is set."""
         row = self._one("SELECT * FROM policy WHERE resource = ?", resource)
         return Policy("ACAB", ()) if row is None else Policy(row["etag"], tuple(json.loads(row["bindings"])))
 

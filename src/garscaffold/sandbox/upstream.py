@@ -86,7 +86,8 @@ class Download:
         position = 0
         while True:
             async with self._grown:
-                await self._grown.wait_for(lambda: self.size > position or self.finished or self.error)
+                while not (self.size > position or self.finished or self.error):
+                    await self._grown.wait()
             if self.error:
                 raise self.error
             while chunk := os.pread(self._file.fileno(), _CHUNK, position):
@@ -149,7 +150,9 @@ class Upstream:
             except (httpx.HTTPError, OSError) as error:
                 if kept is not None:
                     return [Link(**link) for link in kept[0]]
-                raise Refusal(502, f"The upstream index could not be read: {error or type(error).__name__}") from error
+                raise Refusal(
+                    502, f"The upstream index could not be read: {str(error) or type(error).__name__}"
+                ) from error
             await asyncio.to_thread(self._store.put_page, index_url, package, [link.to_json() for link in links])
             return links
 
