@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.imagescan import Finding, scan_archive
 
-SECRET = 'ya29.a0AfB/by+C "quoted" token'.encode()
+SECRET = b'ya29.a0AfB/by+C "quoted" token'
 
 
 def tar(files: dict[str, bytes]) -> bytes:

@@ -1,0 +1,166 @@
+"""Projects generated from the working tree's template, and the tools that they are proven with."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from copier import run_copy
+
+ROOT = Path(__file__).parents[2]
+RUNNING_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+# What has no default, and the Python that is there.
+ANSWERS: Mapping[str, object] = {
+    "author_name": "Ada Lovelace",
+    "author_email": "ada@example.com",
+    "gcp_project": "acme-prod",
+    "python_version": RUNNING_PYTHON,
+}
+# Pinned as the template pins them, and the plugin that lets Poetry read an index that only speaks the simple API.
+TOOLS = (
+    "keyrings.google-artifactregistry-auth==1.1.2",
+    "poetry==2.5.1",
+    "poetry-plugin-export==1.10.1",
+    "poetry-plugin-pypi-mirror==0.6.5",
+)
+_CREDENTIALS = ("GAR_TOKEN", "GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_CONFIG", "VIRTUAL_ENV")
+
+
+class Generate(Protocol):
+    """Renders the template into a folder and returns the folder."""
+
+    def __call__(self, destination: Path, **answers: object) -> Path: ...
+
+
+@dataclass(frozen=True)
+class Toolbox:
+    """Poetry in an environment of its own, and the variables to run it with."""
+
+    poetry: Path
+    environment: Mapping[str, str]
+
+    def run(
+        self, *command: str | Path, cwd: Path, status: int = 0, **variables: str
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run a command in a project and return how it ended, which has to be with the given status."""
+        done = subprocess.run(
+            [str(part) for part in command],
+            cwd=cwd,
+            env={**self.environment, **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        assert done.returncode == status, f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout}"
+        return done
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git in a folder, as somebody, without the machine's own configuration."""
+    identity = ["-c", "user.name=Ada Lovelace", "-c", "user.email=ada@example.com", "-c", "commit.gpgsign=false"]
+    return subprocess.run(
+        ["git", *identity, *arguments],
+        cwd=folder,
+        env={**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+
+
+def commit(folder: Path, tag: str | None = None) -> None:
+    """Commit everything in a folder, which becomes a repository if it is none."""
+    git(folder, "init", "--quiet")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", "test: a state")
+    if tag:
+        git(folder, "tag", tag)
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The working tree's template as a git repository with one version."""
+    folder = tmp_path_factory.mktemp("template")
+    shutil.copy(ROOT / "copier.yml", folder)
+    shutil.copytree(ROOT / "template", folder / "template")
+    commit(folder, tag="1.0.0")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def generate(template: Path) -> Generate:
+    """Generate a project; answers that are not given have their defaults."""
+
+    def run(destination: Path, **answers: object) -> Path:
+        data: dict[str, Any] = {**ANSWERS, **answers}
+        run_copy(str(template), destination, data=data, defaults=True, quiet=True)
+        return destination
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def toolbox(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Toolbox:
+    """Poetry with its plugins and the keyring backend, installed once and kept in pytest's cache."""
+    cache = pytestconfig.cache.mkdir("garscaffold")
+    key = hashlib.sha256(repr((TOOLS, sys.version)).encode()).hexdigest()[:12]
+    tools = cache / f"tools-{key}"
+    with _locked(cache / "tools.lock"):
+        if not (tools / "complete").exists():
+            shutil.rmtree(tools, ignore_errors=True)
+            subprocess.run([sys.executable, "-m", "venv", str(tools)], check=True)
+            subprocess.run([str(tools / "bin/pip"), "install", "--quiet", *TOOLS], check=True)
+            (tools / "complete").touch()
+    environment = {
+        name: value for name, value in os.environ.items() if name not in _CREDENTIALS and not name.startswith("POETRY_")
+    }
+    environment |= {
+        "PATH": f"{tools / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "HOME": str(tmp_path_factory.mktemp("home")),
+        "POETRY_CACHE_DIR": str(cache / "poetry"),
+        "POETRY_VIRTUALENVS_IN_PROJECT": "true",
+        "POETRY_PYPI_MIRROR_URL": simple_url(tools / "bin/python"),
+        # A quick no where there is no metadata server to ask for credentials.
+        "NO_GCE_CHECK": "true",
+    }
+    return Toolbox(tools / "bin/poetry", environment)
+
+
+def simple_url(python: Path) -> str:
+    """Return the simple URL of the index that this machine installs public packages from."""
+    if url := os.environ.get("PIP_INDEX_URL"):
+        return url
+    asked = subprocess.run(
+        [str(python), "-m", "pip", "config", "get", "global.index-url"], capture_output=True, text=True, check=False
+    )
+    if asked.returncode == 0 and asked.stdout.strip():
+        return asked.stdout.strip()
+    default = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
+    return subprocess.run([str(python), "-c", default], capture_output=True, text=True, check=True).stdout.strip()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Let one process at a time into the block."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def files(folder: Path) -> Iterator[Path]:
+    """Yield the files of a project, git's own and installed ones aside."""
+    skipped = {".git", ".venv", "dist", ".mypy_cache", ".ruff_cache", ".pytest_cache", "__pycache__"}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not skipped & set(path.relative_to(folder).parts):
+            yield path
