@@ -19,6 +19,7 @@ from garscaffold.errors import ExitCode, GarscaffoldError
 # `--help` and completion import no command; a test holds the two together.
 COMMANDS: dict[str, tuple[str, str]] = {
     "new": ("garscaffold.commands.new:new", "Create a service or a shared package."),
+    "repo": ("garscaffold.commands.repo:repo", "Repositories in Artifact Registry: plan, create, list, show, grant."),
     "template": ("garscaffold.commands.template:template", "The versions of the template that projects are made from."),
     "completion": ("garscaffold.commands.completion:completion", "Print the completion script for a shell."),
 }

@@ -372,14 +372,12 @@ def check_label(key: str, value: str) -> str:
 
 def size_text(size: int) -> str:
     """Write a number of bytes for a person."""
-    if size < 1024:
-        return f"{size} B"
     amount, unit = float(size), "B"
-    for unit in ("KiB", "MiB", "GiB", "TiB"):
-        amount /= 1024
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
         if amount < 1024:
             break
-    return f"{amount:.1f} {unit}"
+        amount, unit = amount / 1024, larger
+    return f"{size} B" if unit == "B" else f"{amount:.1f} {unit}"
 
 
 def _days(seconds: int | None) -> str:
