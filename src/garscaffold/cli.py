@@ -12,7 +12,6 @@ import click
 from click.shell_completion import CompletionItem
 
 from garscaffold import __version__
-from garscaffold.console import to_person
 from garscaffold.errors import ExitCode, GarscaffoldError
 
 # Name -> (where the click command is, its one-line help). The help stands here as well as in the command so that
@@ -20,6 +19,11 @@ from garscaffold.errors import ExitCode, GarscaffoldError
 COMMANDS: dict[str, tuple[str, str]] = {
     "new": ("garscaffold.commands.new:new", "Create a service or a shared package."),
     "repo": ("garscaffold.commands.repo:repo", "Repositories in Artifact Registry: plan, create, list, show, grant."),
+    "sandbox": (
+        "garscaffold.commands.sandbox:sandbox",
+        "Try Artifact Registry on this machine, with real clients at the real URLs.",
+    ),
+    "demo": ("garscaffold.commands.demo:demo", "See it all work: repositories, a package, a service that installs it."),
     "template": ("garscaffold.commands.template:template", "The versions of the template that projects are made from."),
     "completion": ("garscaffold.commands.completion:completion", "Print the completion script for a shell."),
 }
@@ -138,6 +142,8 @@ def _mend_of(error: OSError) -> str:
 
 
 def _complain(sentence: str, mend: str = "") -> None:
+    from garscaffold.console import to_person
+
     to_person(f"{click.style('error:', fg='red', bold=True)} {sentence}")
     if mend:
         to_person(f"{click.style('mend:', fg='green', bold=True)}  {mend}")

@@ -1,0 +1,242 @@
+"""`garscaffold demo`: from no repository to a tested service, against the sandbox, with the clients' own programs."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from platformdirs import user_cache_path
+
+from garscaffold.commands.options import HELP, console_options
+from garscaffold.console import Console
+from garscaffold.errors import GarscaffoldError
+from garscaffold.scaffold import refuse_occupied
+
+PROJECT, LOCATION = "garscaffold-sandbox", "europe-west1"
+TOOLS = ("poetry==2.5.1", "poetry-plugin-export==1.10.1", "keyrings.google-artifactregistry-auth==1.1.2")
+MARK = "garscaffold-demo.log"
+SUPPORTED = ("3.11", "3.12", "3.13")
+SHOWN_OF_A_FAILURE = 25
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the story.
+
+    Args:
+        title: What happens, for a person.
+        folder: Where the commands run.
+        commands: What is run, as somebody would type it.
+    """
+
+    title: str
+    folder: Path
+    commands: tuple[tuple[str, ...], ...]
+
+
+def story(destination: Path, python_version: str, *, with_docker: bool) -> list[Stage]:
+    """Return what the demo does, in order, in the folder `destination`."""
+    where = ("--gcp-project", PROJECT, "--location", LOCATION)
+    answers = (
+        *("--defaults", "--index-mode", "virtual", *where, "--python-version", python_version),
+        *("--author-name", "Ada Lovelace", "--author-email", "ada@example.com"),
+    )
+    package, service = destination / "acme-lib", destination / "orders"
+    stages = [
+        Stage("Create the repositories", destination, (("garscaffold", "repo", "bootstrap", *where, "-y"),)),
+        Stage("Start a shared package", destination, (("garscaffold", "new", "package", "acme-lib", *answers),)),
+        Stage("Install and test it", package, (("poetry", "install"), ("poetry", "run", "pytest"))),
+        Stage(
+            "Build and publish it",
+            package,
+            (("poetry", "build"), ("poetry", "run", "python", "tools/publish.py", *_built("acme_lib"))),
+        ),
+        Stage(
+            "Start a service that needs it",
+            destination,
+            (("garscaffold", "new", "service", "orders", *answers, "--private-packages", "acme-lib>=0.1,<0.2"),),
+        ),
+        Stage("Lock and install it, the private package included", service, (("poetry", "install"),)),
+        Stage(
+            "Test it, and call the private package from it",
+            service,
+            (
+                ("poetry", "run", "pytest"),
+                ("poetry", "run", "python", "-c", "import acme_lib; print(acme_lib.greet('orders'))"),
+            ),
+        ),
+    ]
+    if with_docker:
+        stages.append(Stage("Build its image", service, (("docker", "compose", "build"),)))
+    return [*stages, Stage("Look at the repository", destination, (("garscaffold", "repo", "show", "python", *where),))]
+
+
+def run_demo(destination: Path, *, console: Console) -> None:
+    """Play the whole story in `destination`.
+
+    Raises:
+        GarscaffoldError: A command failed; its last lines are shown, and all of them are in the log.
+    """
+    from garscaffold.sandbox import Sandbox
+
+    began = time.monotonic()
+    _make_room(destination, console)
+    with console.progress("Preparing Poetry and its keyring in an environment of their own"):
+        tools = _tools()
+    log = destination / MARK
+    version = "{}.{}".format(*sys.version_info[:2])
+    stages = story(destination, version if version in SUPPORTED else SUPPORTED[-1], with_docker=_has_docker())
+    seconds: list[float] = []
+    with Sandbox.start(destination / "sandbox") as sandbox:
+        environment = {**_clean_environment(destination, tools), **sandbox.environment("user")}
+        for number, stage in enumerate(stages, 1):
+            started = time.monotonic()
+            console.say(click.style(f"\n{number}/{len(stages)} {stage.title}", bold=True))
+            for command in stage.commands:
+                console.say(f"  $ {shlex.join(command)}")
+                said = _run(command, stage.folder, environment, log)
+                if command[0] == "garscaffold" and "repo" in command:
+                    console.say(_indented(said))
+            seconds.append(time.monotonic() - started)
+    summary = [
+        {"stage": stage.title, "seconds": round(spent, 1)} for stage, spent in zip(stages, seconds, strict=True)
+    ]
+    console.result(
+        _summary_text(destination, time.monotonic() - began),
+        {"destination": str(destination), "log": str(log), "stages": summary},
+    )
+
+
+def _built(module: str) -> tuple[str, str]:
+    return f"dist/{module}-0.1.0-py3-none-any.whl", f"dist/{module}-0.1.0.tar.gz"
+
+
+def _make_room(destination: Path, console: Console) -> None:
+    if (destination / MARK).is_file():
+        console.say(f"Replacing the demo in {destination}.")
+        shutil.rmtree(destination)
+    refuse_occupied(destination)
+    (destination / "home").mkdir(parents=True)
+    (destination / MARK).touch()
+
+
+def _cache() -> Path:
+    return user_cache_path("garscaffold") / "demo"
+
+
+def _tools() -> Path:
+    """Return the folder of the programs that the demo runs, installed on first use."""
+    name = "-".join([*(tool.replace("==", "-") for tool in TOOLS), sys.implementation.cache_tag or "python"])
+    folder = _cache() / name
+    ready = folder / "ready"
+    if not ready.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        for command in (
+            [sys.executable, "-m", "venv", str(folder)],
+            [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", *TOOLS],
+        ):
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise GarscaffoldError(
+                    f"The demo's tools could not be installed: {_last_line(done.stderr or done.stdout)}",
+                    mend="See that pip reaches the package index and that this Python has venv, then run it again.",
+                )
+        ready.touch()
+    return folder / "bin"
+
+
+def _has_docker() -> bool:
+    if shutil.which("docker") is None:
+        return False
+    done = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
+    return done.returncode == 0 and subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
+
+
+def _clean_environment(destination: Path, tools: Path) -> dict[str, str]:
+    """Return variables under which nothing of this machine's own configuration takes part, but what reaches its index."""
+    ours = Path(sys.executable).parent
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("POETRY_", "PYTHON", "XDG_", "GIT_", "TWINE_", "UV_", "VIRTUAL_ENV"))
+    }
+    return {
+        **kept,
+        "HOME": str(destination / "home"),
+        "PATH": os.pathsep.join([str(tools), str(ours), os.environ.get("PATH", os.defpath)]),
+        "POETRY_CACHE_DIR": str(_cache() / "poetry"),
+        "POETRY_VIRTUALENVS_IN_PROJECT": "true",
+        "NO_COLOR": "1",
+    }
+
+
+def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path) -> str:
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    with log.open("a", encoding="utf-8") as stream:
+        stream.write(f"$ cd {shlex.quote(str(folder))}; {shlex.join(command)}\n{done.stdout}\n")
+    if done.returncode:
+        end = "\n".join(done.stdout.splitlines()[-SHOWN_OF_A_FAILURE:])
+        raise GarscaffoldError(
+            f"`{shlex.join(command)}` failed with exit code {done.returncode}:\n{_indented(end)}",
+            mend=f"The whole output is in {log}.",
+        )
+    return done.stdout
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.strip().splitlines())
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["it said nothing"])[-1]
+
+
+def _summary_text(destination: Path, seconds: float) -> str:
+    return f"""
+All of it worked, in {seconds:.0f} s, against a sandbox on this machine: real clients at the real URLs.
+
+  {destination}/acme-lib   the shared package, published to the repository `python`
+  {destination}/orders     the service that installs it; see its poetry.lock
+  {destination}/{MARK}   everything that was run and said
+  garscaffold sandbox start --state {destination}/sandbox   takes the sandbox up again
+
+The same for real:
+  gcloud auth application-default login
+  gcloud services enable artifactregistry.googleapis.com --project YOUR-PROJECT
+  garscaffold repo bootstrap --gcp-project YOUR-PROJECT --location {LOCATION}
+  garscaffold new package acme-lib --gcp-project YOUR-PROJECT --location {LOCATION} --index-mode virtual
+  garscaffold new service orders --gcp-project YOUR-PROJECT --location {LOCATION} --index-mode virtual"""
+
+
+@click.command(
+    context_settings=HELP,
+    epilog="""\b
+Examples:
+  garscaffold demo
+  garscaffold demo /tmp/demo --json
+
+\b
+Needs the extra garscaffold[sandbox] and git. Poetry and its keyring backend are installed into the
+cache folder on first use. Where a Docker engine answers, the service's image is built as well.""",
+)
+@click.argument("destination", metavar="[DEST]", type=click.Path(path_type=Path), default=Path("garscaffold-demo"))
+@console_options
+def demo(console: Console, destination: Path) -> None:
+    """See it all work: repositories, a package, a service that installs it."""
+    run_demo(destination.absolute(), console=console)
