@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pexpect
 import pytest
@@ -32,7 +33,7 @@ def terminal(environment: dict[str, str], here: Path) -> Iterator[Terminal]:
             sys.executable,
             ["-m", "garscaffold", *arguments],
             cwd=str(here),
-            env={**environment, **variables},  # type: ignore[arg-type]  the stubs want os.environ itself
+            env=cast(Any, {**environment, **variables}),
             encoding="utf-8",
             dimensions=(50, 120),
             timeout=20,
@@ -63,7 +64,8 @@ def test_every_question_can_be_answered_with_enter_but_the_project(terminal: Ter
         "the project,",
         "module", "in one line", "author or team", "Email", "Google Cloud project", "Region",
         "packages are published", "kept apart", "installs read from", "Name of the private index", "Private packages",
-        "built on", "Python", "Docker repository", "image gets its packages", "tested, built", "deployed", "Cloud Build",
+        "built on",
+        "Python", "Docker repository", "image gets its packages", "tested, built", "deployed", "Cloud Build",
     ):  # fmt: skip
         program.expect(asked)
         program.send(ENTER)

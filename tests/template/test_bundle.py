@@ -147,7 +147,7 @@ def test_copier_update_works_for_another_user_on_another_machine(
     shutil.copy(tmp_path / "home" / ".gitconfig", colleague)
     git(tmp_path, "clone", "--quiet", str(here / "orders"), str(colleague / "orders"))
     theirs = {**environment, "HOME": str(colleague)}
-    copier = [Path(sys.executable).with_name("copier"), "update", "--defaults"]
+    copier = [str(Path(sys.executable).with_name("copier")), "update", "--defaults"]
 
     before = subprocess.run(copier, cwd=colleague / "orders", env=theirs, capture_output=True, text=True, check=False)
     assert before.returncode != 0
