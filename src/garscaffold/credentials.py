@@ -4,8 +4,13 @@ Nothing of Google's is imported before it is needed: it takes a good part of a t
 """
 
 import json
+import os
 import re
+import sys
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from garscaffold import process
@@ -79,7 +84,7 @@ def auth_failure(error: Exception, credentials: Credentials) -> GarscaffoldError
     """
     said = " ".join(str(part) for part in error.args) or type(error).__name__
     if _CERTIFICATE.search(said):
-        return certificate_not_trusted(_without_address(said))
+        return certificate_not_trusted(network_reason(said))
     if "impersonated" in said:
         return _impersonation_refused(said, credentials)
     if re.search(r"invalid_grant|invalid_rapt|[Rr]eauth", said):
@@ -89,7 +94,7 @@ def auth_failure(error: Exception, credentials: Credentials) -> GarscaffoldError
             mend=mend if not credentials.member.startswith("serviceAccount:") else "Use a key that is still valid.",
         )
     if type(error).__name__ == "TransportError":
-        return unreachable(_without_address(said))
+        return unreachable(network_reason(said))
     return GarscaffoldError(
         f"Google gives no token for the credentials from {credentials.source}: {said[:300]}", mend=LOGIN
     )
@@ -113,12 +118,29 @@ def unreachable(said: str) -> GarscaffoldError:
     )
 
 
+def network_reason(said: str) -> str:
+    """Return the innermost reason of an error of requests, in the system's own words where it has any."""
+    system = re.search(r"\[Errno -?\d+\] ([^'\")]+)", said)
+    if system:
+        return ("the proxy does not answer: " if "proxy" in said.lower() else "") + system[1]
+    inner = re.search(r"\(Caused by \w*Error\((.*)\)\)", said)
+    return re.sub(r"<[^>]* object at 0x[0-9a-f]+>[:,]? ?", "", inner[1] if inner else said)
+
+
 def _application_default() -> Credentials | None:
     import google.auth
     from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 
+    path = _application_default_file(os.environ, Path.home())
     try:
-        found, _ = google.auth.default(scopes=[SCOPE])
+        with warnings.catch_warnings():
+            # It warns of a lacking quota project; where that matters, the API says so and we say what mends it.
+            warnings.simplefilter("ignore")
+            if path:
+                # `default` would start gcloud to learn a project that nobody here asks for: most of a second.
+                found, _ = google.auth.load_credentials_from_file(path, scopes=[SCOPE])  # type: ignore[no-untyped-call]
+            else:
+                found, _ = google.auth.default(scopes=[SCOPE])
     except DefaultCredentialsError as error:
         said = str(error)
         if "were not found" in said:
@@ -127,9 +149,24 @@ def _application_default() -> Credentials | None:
             f"The file of your Application Default Credentials cannot be used: {said.splitlines()[0][:300]}",
             mend=f"{LOGIN} (or set GOOGLE_APPLICATION_CREDENTIALS to a file that is right)",
         ) from error
-    except GoogleAuthError as error:
+    except (GoogleAuthError, ValueError) as error:
         raise GarscaffoldError(f"Application Default Credentials cannot be used: {error}", mend=LOGIN) from error
     return Credentials(found, "Application Default Credentials", _member(found))
+
+
+def _application_default_file(environment: Mapping[str, str], home: Path) -> str:
+    """Return the file of Application Default Credentials, which may not be there when it is named; '' for none.
+
+    Source: https://cloud.google.com/docs/authentication/application-default-credentials
+    """
+    if named := environment.get("GOOGLE_APPLICATION_CREDENTIALS"):
+        return named
+    folder = environment.get("CLOUDSDK_CONFIG")
+    if not folder:
+        on_windows = environment.get("APPDATA", "") if sys.platform == "win32" else ""
+        folder = str(Path(on_windows) / "gcloud" if on_windows else home / ".config" / "gcloud")
+    well_known = Path(folder) / "application_default_credentials.json"
+    return str(well_known) if well_known.is_file() else ""
 
 
 def _gcloud() -> Credentials | None:
@@ -192,9 +229,3 @@ def _member_of_account(account: str) -> str:
     if "@" not in account:
         return ""
     return f"{'serviceAccount' if account.endswith('.gserviceaccount.com') else 'user'}:{account}"
-
-
-def _without_address(said: str) -> str:
-    """Return what requests says without its object addresses and retry counters."""
-    found = re.search(r"\((?:Caused by )?\w*Error\((.*)\)\)?$", said)
-    return re.sub(r"<[^>]* object at 0x[0-9a-f]+>:? ?", "", found[1] if found else said)

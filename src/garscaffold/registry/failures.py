@@ -92,7 +92,7 @@ def error_of(refusal: Refusal, call: Call) -> GarscaffoldError:
 
 def unknown_location(location: str, existing: list[str]) -> GarscaffoldError:
     """Return the error for a location that is not among those that exist."""
-    close = get_close_matches(location, existing, n=3, cutoff=0.5)
+    close = get_close_matches(location, existing, n=3, cutoff=0.6)
     return GarscaffoldError(
         f"Artifact Registry has no location {location}, or the project may not use it.",
         mend=f"Use --location {' or '.join(close)}."

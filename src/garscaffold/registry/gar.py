@@ -5,7 +5,6 @@ does not do that by itself for most methods.
 """
 
 import json
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,7 +22,14 @@ from google.longrunning import operations_pb2
 from google.protobuf import field_mask_pb2, json_format
 
 from garscaffold import __version__
-from garscaffold.credentials import Credentials, auth_failure, certificate_not_trusted, find, unreachable
+from garscaffold.credentials import (
+    Credentials,
+    auth_failure,
+    certificate_not_trusted,
+    find,
+    network_reason,
+    unreachable,
+)
 from garscaffold.errors import GarscaffoldError
 from garscaffold.registry import Report, RepositoryNotFound
 from garscaffold.registry.failures import Call, Refusal, error_of, unknown_location
@@ -272,9 +278,9 @@ class GoogleRegistry:
         except GoogleAuthError as error:
             raise auth_failure(error, self._credentials) from error
         except requests.exceptions.SSLError as error:
-            raise certificate_not_trusted(_cause(error)) from error
+            raise certificate_not_trusted(network_reason(str(error))) from error
         except requests.exceptions.RequestException as error:
-            raise unreachable(_cause(error)) from error
+            raise unreachable(network_reason(str(error))) from error
 
     def _error_of(self, error: exceptions.GoogleAPICallError, call: Call) -> GarscaffoldError:
         refusal = _refusal(error)
@@ -325,16 +331,6 @@ def _refusal(error: exceptions.GoogleAPICallError) -> Refusal:
     said = message.partition(": ")[2] if message.startswith(("GET ", "POST ", "PATCH ")) else message
     metadata: Mapping[str, str] = dict(error.metadata or {})
     return Refusal(int(error.code or 0), said or message, str(error.reason or ""), metadata)
-
-
-def _cause(error: BaseException) -> str:
-    """Return the innermost reason of an error of requests, in the system's words where it has any."""
-    text = str(error)
-    system = re.search(r"\[Errno -?\d+\] ([^'\")]+)", text)
-    if system:
-        proxy = "the proxy does not answer: " if "proxy" in text.lower() else ""
-        return f"{proxy}{system[1]}."
-    return text.rpartition("(Caused by ")[2].rstrip(")")
 
 
 def _name(path: str) -> str:
