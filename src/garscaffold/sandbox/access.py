@@ -1,7 +1,6 @@
 """Who is calling, and may they?"""
 
 import base64
-import binascii
 import hashlib
 import json
 from dataclasses import dataclass
@@ -94,7 +93,7 @@ class Access:
     def _of_basic(self, value: str) -> Identity:
         try:
             user, separator, password = base64.b64decode(value, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             raise unauthenticated() from None
         if not separator:
             raise unauthenticated()
@@ -105,7 +104,7 @@ class Access:
         if user == "_json_key_base64":
             try:
                 return self._of_key(base64.b64decode("".join(password.split()), validate=True).decode())
-            except (binascii.Error, UnicodeDecodeError):
+            except ValueError:
                 raise unauthenticated() from None
         raise unauthenticated()
 

@@ -13,6 +13,7 @@ from garscaffold.sandbox.state import StateDirectory, write_private
 HOSTS = (
     "*.pkg.dev",
     "artifactregistry.googleapis.com",
+    "cloudresourcemanager.googleapis.com",
     "iamcredentials.googleapis.com",
     "oauth2.googleapis.com",
     "sts.googleapis.com",

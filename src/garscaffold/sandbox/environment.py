@@ -16,6 +16,7 @@ class Surroundings:
         proxy_url: The CONNECT proxy.
         bundle: The certificate bundle: the machine's own and the sandbox's authority.
         gcloud: gcloud's configuration directory for this identity.
+        account: The identity's email; empty for nobody.
         credentials: The credential file; None for an identity that has none, or gets them from the metadata server.
         metadata_address: `HOST:PORT` of the metadata server; None where there is to be none.
     """
@@ -23,6 +24,7 @@ class Surroundings:
     proxy_url: str
     bundle: Path
     gcloud: Path
+    account: str
     credentials: Path | None
     metadata_address: str | None
 
@@ -50,6 +52,7 @@ def client_variables(surroundings: Surroundings) -> dict[str, str]:
         "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE": credentials,
         "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
         "CLOUDSDK_CONFIG": str(surroundings.gcloud),
+        "CLOUDSDK_CORE_ACCOUNT": surroundings.account,
         "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE": bundle,
         "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
         "CLOUDSDK_CORE_PROJECT": HOME_PROJECT,

@@ -17,7 +17,7 @@ from garscaffold.errors import GarscaffoldError
 from garscaffold.sandbox.environment import Surroundings, client_variables
 from garscaffold.sandbox.identities import ANONYMOUS, credential_file, find_identity, member_of
 from garscaffold.sandbox.roles import full_role
-from garscaffold.sandbox.state import Running, StateDirectory
+from garscaffold.sandbox.state import Running, StateDirectory, write_private
 from garscaffold.sandbox.store import EVERYWHERE, RepositoryRecord, Store, repository_name
 
 _START_SECONDS = 60
@@ -200,11 +200,17 @@ class Sandbox:
         found = None if identity == ANONYMOUS else find_identity(identity)
         directory = self.state.gcloud / (f"{identity}-metadata" if metadata else identity)
         directory.mkdir(exist_ok=True)
+        if found is not None and not found.is_user and not metadata:
+            # `gcloud artifacts print-settings` looks for an activated account's key there, and nowhere else.
+            activated = directory / "legacy_credentials" / found.email
+            activated.mkdir(parents=True, exist_ok=True)
+            write_private(activated / "adc.json", self.key_file(identity).read_text("utf-8"))
         return client_variables(
             Surroundings(
                 proxy_url=self.proxy_url,
                 bundle=self.bundle_file,
                 gcloud=directory,
+                account=found.email if found else "",
                 credentials=None if metadata or found is None else credential_file(self.state, found),
                 metadata_address=self.metadata_address(found.name) if metadata and found else None,
             )

@@ -6,6 +6,7 @@ import fcntl
 import functools
 import logging
 import os
+import re
 import secrets
 import signal
 import sys
@@ -35,7 +36,7 @@ from garscaffold.sandbox.metadata_server import MetadataServer
 from garscaffold.sandbox.oauth import TokenEndpoints
 from garscaffold.sandbox.proxy import Interception, ProxyConnection
 from garscaffold.sandbox.python_index import PythonIndex
-from garscaffold.sandbox.refusals import Refusal, not_played
+from garscaffold.sandbox.refusals import Refusal, not_played, unauthenticated
 from garscaffold.sandbox.state import Running, StateDirectory, machine_bundle, write_private
 from garscaffold.sandbox.store import EVERYWHERE, Store
 from garscaffold.sandbox.upstream import Upstream
@@ -177,6 +178,8 @@ class Application:
             return await self._tokens.sts(request)
         if host == "iamcredentials.googleapis.com":
             return await self._tokens.iam_credentials(request)
+        if host == "cloudresourcemanager.googleapis.com":
+            return self._project(request)
         if host == "artifactregistry.googleapis.com":
             return await self._admin.answer(request)
         location, _, format_name = host.removesuffix(".pkg.dev").rpartition("-")
@@ -185,6 +188,16 @@ class Application:
         if format_name == "docker" and not request.url.path.startswith("/v2"):
             raise Refusal(405, "Method Not Allowed: this host serves images, not packages.")
         raise not_played(f"{host}{request.url.path}")
+
+    def _project(self, request: Request) -> Response:
+        """Name a project by its number, which google-auth asks for with credentials of a workload identity pool."""
+        found = re.fullmatch(r"/v[13]/projects/([^/:]+)", request.url.path)
+        if not found or request.method != "GET":
+            raise not_played(f"{request.method} {request.url.path} of cloudresourcemanager.googleapis.com")
+        if self.access.caller(request).identity is None:
+            raise unauthenticated()
+        project = identities.HOME_PROJECT if found[1].isdigit() else found[1]
+        return JSONResponse({"projectId": project, "name": project, "state": "ACTIVE", "lifecycleState": "ACTIVE"})
 
 
 def _resource(request: Request, host: str) -> str:

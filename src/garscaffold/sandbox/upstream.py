@@ -86,15 +86,20 @@ class Download:
         position = 0
         while True:
             async with self._grown:
-                while not (self.size > position or self.finished or self.error):
+                while not (self._readable > position or self.finished or self.error):
                     await self._grown.wait()
             if self.error:
                 raise self.error
-            while chunk := os.pread(self._file.fileno(), _CHUNK, position):
+            while chunk := os.pread(self._file.fileno(), min(_CHUNK, self._readable - position), position):
                 position += len(chunk)
                 yield chunk
             if self.finished and position >= self.size:
                 return
+
+    @property
+    def _readable(self) -> int:
+        # The last byte is held back until the hash is known to be right: nobody gets a whole file that is not.
+        return self.size if self.finished else max(self.size - 1, 0)
 
 
 class Upstream:
