@@ -16,11 +16,9 @@ DOCS = REPOSITORY / "docs"
 
 def question_table() -> str:
     questionnaire = Questionnaire.parse((REPOSITORY / "copier.yml").read_text())
-    rows = ["| question | asked | default | rule or choices |", "|---|---|---|---|"]
-    for question in questionnaire.questions:
-        if not question.is_computed:
-            rows.append(f"| {' | '.join(_row(question))} |")
-    return "\n".join(rows)
+    asked = [question for question in questionnaire.questions if not question.is_computed]
+    rows = [f"| {' | '.join(_row(question))} |" for question in asked]
+    return "\n".join(["| question | asked | default | rule or choices |", "|---|---|---|---|", *rows])
 
 
 def _row(question: Question) -> list[str]:

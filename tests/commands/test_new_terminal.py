@@ -33,7 +33,7 @@ def terminal(environment: dict[str, str], here: Path) -> Iterator[Terminal]:
             sys.executable,
             ["-m", "garscaffold", *arguments],
             cwd=str(here),
-            env=cast(Any, {**environment, **variables}),
+            env=cast("Any", {**environment, **variables}),
             encoding="utf-8",
             dimensions=(50, 120),
             timeout=20,

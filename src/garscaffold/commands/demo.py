@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,17 +101,24 @@ def run_demo(destination: Path, *, console: Console) -> None:
             console.say(click.style(f"\n{number}/{len(stages)} {stage.title}", bold=True))
             for command in stage.commands:
                 console.say(f"  $ {shlex.join(command)}")
-                said = _run(command, stage.folder, environment, log)
-                if command[0] == "garscaffold" and "repo" in command:
-                    console.say(_indented(said))
+                with console.progress(f"  {command[0]} {command[1]}") if console.interactive else nullcontext():
+                    said = _run(command, stage.folder, environment, log)
+                console.say(_indented(worth_showing(command, said)))
             seconds.append(time.monotonic() - started)
-    summary = [
-        {"stage": stage.title, "seconds": round(spent, 1)} for stage, spent in zip(stages, seconds, strict=True)
-    ]
+    summary = [{"stage": stage.title, "seconds": round(spent, 1)} for stage, spent in zip(stages, seconds, strict=True)]
     console.result(
         _summary_text(destination, time.monotonic() - began),
         {"destination": str(destination), "log": str(log), "stages": summary},
     )
+
+
+def worth_showing(command: Sequence[str], said: str) -> str:
+    """Return what of a command's output tells the story: all that `repo` says, of others the line that counts."""
+    if command[:2] == ("garscaffold", "repo"):
+        return said
+    lines = [line for line in said.splitlines() if line.strip()]
+    created = [line for line in lines if line.startswith("Created ")]
+    return (created or lines or [""])[-1].strip("= ")
 
 
 def _built(module: str) -> tuple[str, str]:
@@ -144,7 +152,7 @@ def _tools() -> Path:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise GarscaffoldError(
-                    f"The demo's tools could not be installed: {_last_line(done.stderr or done.stdout)}",
+                    f"The demo's tools could not be installed: {worth_showing((), done.stderr or done.stdout)}",
                     mend="See that pip reaches the package index and that this Python has venv, then run it again.",
                 )
         ready.touch()
@@ -159,7 +167,7 @@ def _has_docker() -> bool:
 
 
 def _clean_environment(destination: Path, tools: Path) -> dict[str, str]:
-    """Return variables under which nothing of this machine's own configuration takes part, but what reaches its index."""
+    """Return variables under which none of this machine's own settings take part but those that reach its index."""
     ours = Path(sys.executable).parent
     kept = {
         name: value
@@ -201,10 +209,6 @@ def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str], l
 
 def _indented(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.strip().splitlines())
-
-
-def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["it said nothing"])[-1]
 
 
 def _summary_text(destination: Path, seconds: float) -> str:
