@@ -15,6 +15,8 @@ from typing import Any, Protocol
 import pytest
 from copier import run_copy
 
+from garscaffold.sandbox import Sandbox
+
 ROOT = Path(__file__).parents[2]
 RUNNING_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 # What has no default, and the Python that is there.
@@ -31,6 +33,7 @@ TOOLS = (
     "poetry-plugin-export==1.10.1",
     "poetry-plugin-pypi-mirror==0.6.5",
 )
+PRIVATE_NAME = "acme-greetings"
 _CREDENTIALS = ("GAR_TOKEN", "GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_CONFIG", "VIRTUAL_ENV")
 
 
@@ -48,13 +51,20 @@ class Toolbox:
     environment: Mapping[str, str]
 
     def run(
-        self, *command: str | Path, cwd: Path, status: int = 0, **variables: str
+        self, *command: str | Path, cwd: Path, status: int = 0, variables: Mapping[str, str] | None = None
     ) -> "subprocess.CompletedProcess[str]":
-        """Run a command in a project and return how it ended, which has to be with the given status."""
+        """Run a command in a project and return how it ended.
+
+        Args:
+            command: The program and its arguments.
+            cwd: The project.
+            status: What it has to end with.
+            variables: On top of the toolbox's own environment.
+        """
         done = subprocess.run(
             [str(part) for part in command],
             cwd=cwd,
-            env={**self.environment, **variables},
+            env={**self.environment, **(variables or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -148,6 +158,30 @@ def simple_url(python: Path) -> str:
         return asked.stdout.strip()
     default = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
     return subprocess.run([str(python), "-c", default], capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """Artifact Registry on loopback, with the repositories that the answers' defaults name."""
+    with Sandbox.start(tmp_path_factory.mktemp("sandbox") / "state") as running:
+        running.create_python_repository("acme-prod", "us-central1", "python")
+        running.create_python_repository("acme-prod", "us-central1", "pypi", mode="remote")
+        running.create_python_repository(
+            "acme-prod", "us-central1", "python-virtual", mode="virtual", upstreams=["python", "pypi"]
+        )
+        yield running
+
+
+@pytest.fixture(scope="session")
+def package(
+    generate: Generate, toolbox: Toolbox, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
+    """A generated package that its own command has published, and what that command said."""
+    folder = generate(tmp_path_factory.mktemp("package") / "project", kind="package", project_name=PRIVATE_NAME)
+    for target in ("lock", "install"):
+        toolbox.run("make", target, cwd=folder)
+    done = toolbox.run("make", "publish", cwd=folder, variables=sandbox.environment("writer"))
+    return folder, done.stdout
 
 
 @contextmanager

@@ -88,7 +88,7 @@ def test_the_wheel_is_imported_elsewhere(project: Path, toolbox: Toolbox, tmp_pa
     module = module_of(project)
     toolbox.run(python, "-c", f"import {module}", cwd=tmp_path)
     describe = f"from importlib.metadata import metadata; print(metadata({project_name(project)!r})['Summary'])"
-    said = toolbox.run(python, "-c", describe, cwd=tmp_path, PYTHONUTF8="1").stdout
+    said = toolbox.run(python, "-c", describe, cwd=tmp_path, variables={"PYTHONUTF8": "1"}).stdout
     assert said == tomllib.loads((project / "pyproject.toml").read_text())["project"]["description"] + "\n"
 
 
@@ -98,7 +98,7 @@ def project_name(project: Path) -> str:
 
 
 def test_the_lock_names_no_index_and_requirements_have_hashes(project: Path, answers: Answers) -> None:
-    assert "url = " not in (project / "poetry.lock").read_text()
+    assert "\nurl = " not in (project / "poetry.lock").read_text()
     if answers["kind"] == "service":
         requirements = (project / "requirements.txt").read_text()
         pinned = [line for line in requirements.splitlines() if "==" in line]
@@ -110,9 +110,7 @@ def test_a_service_serves_and_stops_when_asked(project: Path, answers: Answers, 
     if answers["kind"] == "package":
         assert toolbox.run("make", "--silent", "run", cwd=project).stdout == "0.1.0\n"
         return
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     service = subprocess.Popen(
         [project / ".venv/bin/python", "-m", module_of(project)],
         cwd=project,
@@ -126,6 +124,13 @@ def test_a_service_serves_and_stops_when_asked(project: Path, answers: Answers, 
     finally:
         service.kill()
         service.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def health(port: int, *, until: float) -> int:

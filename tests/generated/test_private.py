@@ -1,0 +1,126 @@
+"""A generated package and the generated services that need it, against Artifact Registry's stand-in."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from garscaffold.sandbox import Sandbox
+from tests.generated.conftest import PRIVATE_NAME, Generate, Toolbox
+
+pytestmark = [pytest.mark.generated, pytest.mark.clients]
+
+USES_IT = "import acme_greetings; print(acme_greetings.greet('Ada'))"
+INDEX = "https://us-central1-python.pkg.dev/acme-prod"
+
+
+@pytest.fixture(scope="module", params=["explicit", "virtual"])
+def service(
+    request: pytest.FixtureRequest,
+    generate: Generate,
+    toolbox: Toolbox,
+    sandbox: Sandbox,
+    package: tuple[Path, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """A service that needs the package, locked and installed with a reader's credentials."""
+    folder = generate(
+        tmp_path_factory.mktemp(request.param) / "project",
+        kind="service",
+        framework="worker",
+        image_install="workspace",
+        index_mode=request.param,
+        private_packages=[f"{PRIVATE_NAME}>=0.1,<0.2"],
+    )
+    for target in ("lock", "install"):
+        toolbox.run("make", target, cwd=folder, variables=sandbox.environment("reader"))
+    return folder
+
+
+def test_a_package_is_published_by_its_own_command(package: tuple[Path, str]) -> None:
+    _, said = package
+    assert "dist/acme_greetings-0.1.0.tar.gz: published\n" in said
+    assert "dist/acme_greetings-0.1.0-py3-none-any.whl: published\n" in said
+
+
+def test_publishing_a_version_again_says_so_and_succeeds(
+    package: tuple[Path, str], toolbox: Toolbox, sandbox: Sandbox
+) -> None:
+    folder, _ = package
+    done = toolbox.run("make", "publish", cwd=folder, variables=sandbox.environment("writer"))
+    assert done.stdout.count("published before, left as it is") == 2
+    assert done.stdout.endswith("To publish a change, raise the version in pyproject.toml.\n")
+    assert "Traceback" not in done.stdout
+
+
+def test_what_is_missing_is_published_beside_what_is_there(
+    package: tuple[Path, str], toolbox: Toolbox, sandbox: Sandbox
+) -> None:
+    """An upload that was interrupted between its two files is completed by the next."""
+    folder, _ = package
+    other = folder.parent / "interrupted"
+    toolbox.run("cp", "-r", folder, other, cwd=folder)
+    definition = other / "pyproject.toml"
+    definition.write_text(definition.read_text().replace('version = "0.1.0"', 'version = "0.1.1"'))
+    toolbox.run("poetry", "build", "--clean", "--format", "wheel", cwd=other)
+    publish = ["poetry", "run", "python", "tools/publish.py"]
+    wheel = "dist/acme_greetings-0.1.1-py3-none-any.whl"
+    toolbox.run(*publish, wheel, cwd=other, variables=sandbox.environment("writer"))
+    toolbox.run("poetry", "build", "--format", "sdist", cwd=other)
+    sdist = "dist/acme_greetings-0.1.1.tar.gz"
+    done = toolbox.run(*publish, wheel, sdist, cwd=other, variables=sandbox.environment("writer"))
+    assert done.stdout == f"{wheel}: published before, left as it is\n{sdist}: published\n"
+
+
+@pytest.mark.parametrize(
+    ("identity", "mend"),
+    [
+        ("reader", "needs roles/artifactregistry.writer on https://us-central1-python.pkg.dev/acme-prod/python/"),
+        ("anonymous", "No credential was found. Log in: gcloud auth application-default login"),
+    ],
+)
+def test_a_publisher_without_the_right_is_told_why(
+    package: tuple[Path, str], toolbox: Toolbox, sandbox: Sandbox, identity: str, mend: str
+) -> None:
+    folder, _ = package
+    done = toolbox.run("make", "publish", cwd=folder, status=2, variables=sandbox.environment(identity))
+    assert mend in done.stdout.splitlines()[-2]
+
+
+def test_a_service_installs_it(service: Path, toolbox: Toolbox) -> None:
+    assert toolbox.run(service / ".venv/bin/python", "-c", USES_IT, cwd=service).stdout == "Hello, Ada!\n"
+
+
+def test_its_lock_and_requirements_name_the_index_without_credentials(service: Path) -> None:
+    for name in ("poetry.lock", "requirements.txt"):
+        text = (service / name).read_text()
+        assert INDEX in text
+        assert "@" not in text.split(INDEX)[0].splitlines()[-1]
+        assert "oauth2accesstoken" not in text
+    assert f"{PRIVATE_NAME}==0.1." in (service / "requirements.txt").read_text()
+
+
+def test_pip_takes_nothing_from_requirements_that_are_not_locked(
+    generate: Generate, toolbox: Toolbox, tmp_path: Path
+) -> None:
+    folder = generate(tmp_path / "project", private_packages=[f"{PRIVATE_NAME}>=0.1"])
+    toolbox.run("python3", "-m", "venv", "venv", cwd=tmp_path)
+    pip = tmp_path / "venv/bin/pip"
+    done = toolbox.run(pip, "download", "--no-input", "-r", folder / "requirements.txt", cwd=tmp_path, status=1)
+    assert "--require-hashes mode" in done.stdout
+
+
+@pytest.mark.parametrize("credential", ["adc", "token"])
+def test_the_workspace_is_filled_with_what_is_locked(
+    service: Path, toolbox: Toolbox, sandbox: Sandbox, credential: str
+) -> None:
+    if credential == "adc":
+        variables = sandbox.environment("reader")
+    else:
+        variables = {**sandbox.environment("anonymous"), "GAR_TOKEN": sandbox.token("reader")}
+    toolbox.run("sh", "docker/install.sh", cwd=service, variables=variables)
+    done = toolbox.run("python3", "-c", USES_IT, cwd=service, variables={"PYTHONPATH": str(service / "installs")})
+    assert done.stdout == "Hello, Ada!\n"
+    secret = json.loads(sandbox.adc_file("reader").read_text())["private_key"]
+    for path in (service / "installs").rglob("*"):
+        assert not path.is_file() or (secret not in path.read_text(errors="replace"))
