@@ -32,6 +32,7 @@ from garscaffold.sandbox.admin import AdminApi
 from garscaffold.sandbox.certificates import ensure_certificates, server_context
 from garscaffold.sandbox.fault_effects import Call, suffer
 from garscaffold.sandbox.faults import parse_fault
+from garscaffold.sandbox.images import Images
 from garscaffold.sandbox.metadata_server import MetadataServer
 from garscaffold.sandbox.oauth import TokenEndpoints
 from garscaffold.sandbox.proxy import Interception, ProxyConnection
@@ -130,6 +131,7 @@ class Application:
         self._tokens = TokenEndpoints(store, self.access, options.token_lifetime)
         self._python = PythonIndex(store, self.access, self.upstream)
         self._admin = AdminApi(store, self.access)
+        self.images = Images(store, self.access, options.token_lifetime)
         self.requests: deque[dict[str, Any]] = deque(maxlen=_REMEMBERED_REQUESTS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -185,7 +187,9 @@ class Application:
         location, _, format_name = host.removesuffix(".pkg.dev").rpartition("-")
         if format_name == "python":
             return await self._python.answer(request, location)
-        if format_name == "docker" and not request.url.path.startswith("/v2"):
+        if format_name == "docker" and request.url.path.startswith("/v2"):
+            return await self.images.answer(request, location)
+        if format_name == "docker":
             raise Refusal(405, "Method Not Allowed: this host serves images, not packages.")
         raise not_played(f"{host}{request.url.path}")
 
@@ -260,6 +264,7 @@ class Server:
             ticking.cancel()
             await self._drain()
             await application.upstream.close()
+            await application.images.close()
             store.close()
 
     def _protocol(self, application: ASGIApp) -> Callable[[], asyncio.Protocol]:

@@ -24,6 +24,13 @@ from garscaffold.sandbox.state import StateDirectory
 EVERYWHERE = "*"
 """The resource whose policy applies to every project, as an organisation's would."""
 
+_PREFIXES = {
+    "access": "ya29.c.garscaffold-",
+    "refresh": "1//garscaffold-",
+    "subject": "garscaffold-subject-",
+    "image": "garscaffold-image-",
+}
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS repository (name TEXT PRIMARY KEY, resource TEXT NOT NULL) WITHOUT ROWID;
@@ -445,12 +452,9 @@ class Store:
         Args:
             identity: Whose it is.
             lifetime: After how many seconds it stops working.
-            kind: `access`, `refresh`, or `subject` (what another provider's token would be).
+            kind: `access`, `refresh`, `subject` (what another provider's token would be) or `image` (a registry's).
         """
-        prefix = {"access": "ya29.c.garscaffold-", "refresh": "1//garscaffold-", "subject": "garscaffold-subject-"}[
-            kind
-        ]
-        token = prefix + secrets.token_urlsafe(48)
+        token = _PREFIXES[kind] + secrets.token_urlsafe(48)
         with self._transaction() as database:
             database.execute("DELETE FROM token WHERE expires < ?", (time.time() - 86400,))
             database.execute(
