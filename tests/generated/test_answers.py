@@ -254,6 +254,15 @@ def test_free_text_survives_updates(generate: Generate, template: Path, tmp_path
     assert_says(tmp_path / "again", text)
 
 
+def test_an_update_leaves_what_was_locked_alone(generate: Generate, tmp_path: Path) -> None:
+    project = generate(tmp_path / "project", kind="service")
+    (project / "requirements.txt").write_text("fastapi==0.165.0 --hash=sha256:00\n")
+    commit(project)
+    run_update(project, defaults=True, overwrite=True, quiet=True, data={"framework": "flask"})
+    assert (project / "requirements.txt").read_text() == "fastapi==0.165.0 --hash=sha256:00\n"
+    assert "flask" in (project / "pyproject.toml").read_text()
+
+
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )

@@ -45,3 +45,7 @@ def test_schema_of_cloud_build(projects: list[Path]) -> None:
 
 def test_hadolint(projects: list[Path]) -> None:
     judge("hadolint", "--failure-threshold", "style", files=every(projects, "Dockerfile"))
+
+
+def test_shellcheck(projects: list[Path]) -> None:
+    judge("shellcheck", files=every(projects, "docker/*.sh"))
