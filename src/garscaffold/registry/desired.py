@@ -53,6 +53,7 @@ class Request:
         project: The Google Cloud project's id.
         location: The region or multi-region.
         prefix: Goes in front of the repositories' names, with a hyphen; '' for none.
+        names: Whole names that take the place of others: `python`, `python-pypi`, `python-virtual`, `docker`.
         formats: Python, Docker, or both.
         with_remote: Make a remote repository of the public index.
         with_virtual: Make a virtual repository over the others.
@@ -67,6 +68,7 @@ class Request:
     project: str
     location: str
     prefix: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
     formats: Sequence[Format] = (Format.PYTHON, Format.DOCKER)
     with_remote: bool = True
     with_virtual: bool = True
@@ -78,8 +80,8 @@ class Request:
     immutable_tags: bool | None = None
 
     def name(self, plain: str) -> str:
-        """Return a repository's name with the prefix."""
-        return f"{self.prefix}-{plain}" if self.prefix else plain
+        """Return the name of the repository that is called `plain` where nothing else was asked for."""
+        return self.names.get(plain) or (f"{self.prefix}-{plain}" if self.prefix else plain)
 
 
 @dataclass(frozen=True)

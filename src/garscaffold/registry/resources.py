@@ -138,7 +138,7 @@ def _source(config: Mapping[str, Any]) -> str:
 
 
 def _cleanup_policy(identifier: str, item: Mapping[str, Any]) -> CleanupPolicy:
-    action = PolicyAction(item.get("action", "DELETE"))
+    action = PolicyAction.KEEP if item.get("action") == "KEEP" else PolicyAction.DELETE
     if "mostRecentVersions" in item:
         newest = item["mostRecentVersions"]
         return CleanupPolicy(

@@ -185,9 +185,11 @@ class AdminApi:
         identifier = call.query.get("repositoryId") or call.query.get("repository_id", "")
         if not re.fullmatch(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", identifier):
             raise _invalid(f"invalid repository id: {identifier!r} does not match ^[a-z]([a-z0-9-]*[a-z0-9])?$")
-        sent = read_enums(call.document())
+        sent = _sent(call)
         resource = {name: value for name, value in sent.items() if name not in _OUTPUT_ONLY}
         resource["name"] = f"{parent}/repositories/{identifier}"
+        if resource.get("mode", "MODE_UNSPECIFIED") == "MODE_UNSPECIFIED":
+            resource["mode"] = "STANDARD_REPOSITORY"
         self._check(resource)
         try:
             record = self._store.create_repository(resource)
@@ -198,7 +200,7 @@ class AdminApi:
 
     def _update_repository(self, call: _Call, name: str) -> dict[str, Any]:
         record = self._existing(call.caller, "artifactregistry.repositories.update", name)
-        sent = read_enums(call.document())
+        sent = _sent(call)
         mask = [_camel(path) for path in call.query.get("updateMask", "").split(",") if path]
         resource = dict(record.resource)
         for path in mask or [field for field in sent if field not in _OUTPUT_ONLY]:
@@ -363,6 +365,13 @@ class AdminApi:
         ]
         page, token = _page(versions, call, largest=1000)
         return {"versions": page, **token}
+
+
+def _sent(call: _Call) -> dict[str, Any]:
+    try:
+        return read_enums(call.document())
+    except ValueError as error:
+        raise _invalid(str(error)) from None
 
 
 def _invalid(sentence: str) -> Refusal:

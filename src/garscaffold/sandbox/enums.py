@@ -3,6 +3,8 @@
 Source: the enums of google/devtools/artifactregistry/v1/repository.proto.
 """
 
+import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -27,11 +29,17 @@ _PUBLIC = {
     "pythonRepository": {"PUBLIC_REPOSITORY_UNSPECIFIED": 0, "PYPI": 1},
 }
 
+_DURATIONS = ("olderThan", "newerThan")
+
 _Convert = Callable[[Any, Mapping[str, int]], Any]
 
 
 def read_enums(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a document that was sent with every enum by its name."""
+    """Return a document that was sent with every enum by its name and every duration in its one spelling.
+
+    Raises:
+        ValueError: A value is not one of its enum's; it says which.
+    """
     converted: dict[str, Any] = _convert(document, "", _to_name)
     return converted
 
@@ -53,11 +61,17 @@ def _convert(value: Any, parent: str, convert: _Convert) -> Any:
         # A label may be called "format" too.
         plain = enum is None or parent == "labels" or isinstance(item, dict | list)
         converted[name] = _convert(item, name, convert) if plain else convert(item, enum or {})
+        if name in _DURATIONS and isinstance(item, str):
+            converted[name] = re.sub(r"\.0+s$", "s", item)
     return converted
 
 
 def _to_name(value: Any, enum: Mapping[str, int]) -> Any:
-    return next((name for name, number in enum.items() if number == value), value)
+    for name, number in enum.items():
+        # Names are read in any case, and gcloud relies on it: it sends `Keep` and `any` as they stand in a user's file.
+        if value == number or (isinstance(value, str) and value.upper() == name):
+            return name
+    raise ValueError(f"Invalid value: {json.dumps(value)}")
 
 
 def _to_number(value: Any, enum: Mapping[str, int]) -> Any:
