@@ -1,29 +1,32 @@
 """`garscaffold new`: a service or a shared package, from questions or from flags."""
 
-import functools
 import os
 import re
 import shlex
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 
 from garscaffold import git, process
+from garscaffold.commands.answers import question_options, read_data, read_data_file
+from garscaffold.commands.interviewer import Interviewer
 from garscaffold.commands.options import HELP, console_options
-from garscaffold.console import Console, Option, plan_text
-from garscaffold.errors import GarscaffoldError, usage_error
+from garscaffold.console import Console, plan_text
+from garscaffold.errors import GarscaffoldError
 from garscaffold.plan import Action, Change, Plan, Step
+from garscaffold.registry import Registry
+from garscaffold.registry.bootstrap import look
+from garscaffold.repository_choices import request_for
 from garscaffold.scaffold import move_into_place, refuse_occupied, staging
 from garscaffold.surroundings import suggestions
 from garscaffold.template import bundle
-from garscaffold.template.interview import Prompt, collect
-from garscaffold.template.questions import Question, Questionnaire
+from garscaffold.template.interview import collect
+from garscaffold.template.questions import Questionnaire
 from garscaffold.template.render import render
 
 TOOLS = {
@@ -41,6 +44,7 @@ class NewProject:
         take_defaults: Take the default of every question that was not given.
         dry_run: Show the plan and write nothing.
         with_git: Make the project a git repository with a first commit.
+        bootstrap: Create the repositories that lack, in the same plan.
     """
 
     destination: Path | None
@@ -48,6 +52,7 @@ class NewProject:
     take_defaults: bool
     dry_run: bool
     with_git: bool
+    bootstrap: bool
 
 
 def create(request: NewProject, *, console: Console, questionnaire: Questionnaire) -> None:
@@ -60,22 +65,24 @@ def create(request: NewProject, *, console: Console, questionnaire: Questionnair
         raise GarscaffoldError("git is not installed, or not on PATH.", mend="Install git, then run it again.")
     if request.destination is not None:
         refuse_occupied(request.destination)
+    interviewer = Interviewer(console)
     answers = collect(
         questionnaire,
         given=request.given,
         suggested=_suggested(request.destination),
-        ask=functools.partial(_ask, console) if console.interactive and not request.take_defaults else None,
+        ask=interviewer if console.interactive and not request.take_defaults else None,
         take_defaults=request.take_defaults,
     )
     destination = request.destination or Path(answers["project_name"])
     refuse_occupied(destination)
+    repositories = _repositories_plan(answers, interviewer.registry, console=console, bootstrap=request.bootstrap)
     commit = request.with_git and not git.is_inside_work_tree(_nearest_folder(destination))
     with bundle.packaged_bundle() as packaged, tempfile.TemporaryDirectory(prefix="garscaffold-") as aside:
         version = str(bundle.newest(packaged))
         project = Path(aside) / "project"
         with console.progress(f"Rendering template {version}"):
             render(packaged, version, answers, project, source=bundle.SOURCE)
-        plan = _plan(project, destination, answers, commit=commit)
+        plan = Plan(repositories.steps + _project_plan(project, destination, answers, commit=commit).steps)
         heading = f"A new {answers['kind']} in {destination}, from template {version}:"
         document = {
             "destination": str(destination),
@@ -101,7 +108,31 @@ def next_commands(kind: str, destination: Path) -> list[str]:
     return [f"cd {shlex.quote(str(destination))}", "make install", "make run" if kind == "service" else "make test"]
 
 
-def _plan(project: Path, destination: Path, answers: Mapping[str, Any], *, commit: bool) -> Plan:
+def _repositories_plan(
+    answers: Mapping[str, Any], registry: Registry | None, *, console: Console, bootstrap: bool
+) -> Plan:
+    """Plan to create the repositories that lack, where that was asked for or somebody says yes to it now."""
+    if bootstrap and registry is None:
+        # Here and not above: Google's client takes longer to load than all the rest.
+        from garscaffold.registry.gar import connect
+
+        registry = connect()
+    if registry is None:
+        return Plan()
+    wanted = request_for(answers)
+    with console.progress(f"Reading what is in {wanted.project}, {wanted.location}"):
+        outlook = look(wanted, registry, console.say)
+    for difference in outlook.differences:
+        console.warn(difference.sentence)
+    lacking = [change.name for change in outlook.plan.changes if change.action is Action.CREATE]
+    if not lacking or bootstrap:
+        return outlook.plan
+    are = "is" if len(lacking) == 1 else "are"
+    wish = console.confirm(f"{', '.join(lacking)} {are} not in Artifact Registry yet. Create what lacks, too?")
+    return outlook.plan if wish else Plan()
+
+
+def _project_plan(project: Path, destination: Path, answers: Mapping[str, Any], *, commit: bool) -> Plan:
     """Plan to put the rendered `project` at `destination`."""
     files = sorted(path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file())
     changes = [Change(Action.CREATE, "file", name) for name in files]
@@ -136,18 +167,6 @@ def _suggested(destination: Path | None) -> dict[str, str]:
     return found
 
 
-def _ask(console: Console, prompt: Prompt) -> Any:
-    question, options = prompt.question, [Option(choice.label, choice.value) for choice in prompt.choices]
-    if question.multiselect:
-        return console.ask_many(prompt.text, options, default=prompt.default or [], check=prompt.check)
-    if options:
-        return console.ask_choice(prompt.text, options, default=prompt.default)
-    if question.is_list:
-        return console.ask_list(prompt.text, default=prompt.default or [], check=prompt.check)
-    default = "" if prompt.default is None else str(prompt.default)
-    return console.ask_text(prompt.text, default=default, check=prompt.check, hint=question.placeholder)
-
-
 def _say_what_comes_next(console: Console, answers: Mapping[str, Any], destination: Path, *, committed: bool) -> None:
     console.say(f"\nCreated {destination}. Next:\n")
     for command in next_commands(answers["kind"], destination):
@@ -164,50 +183,6 @@ def _say_what_comes_next(console: Console, answers: Mapping[str, Any], destinati
         console.tip("The files are not committed: git add --all && git commit")
 
 
-def _read_data_file(path: Path) -> dict[str, Any]:
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise usage_error(f"{path} is not YAML in UTF-8: {str(error).splitlines()[0]}.") from error
-    if not isinstance(document, dict) or not all(isinstance(name, str) for name in document):
-        raise usage_error(f"{path} is not a mapping of answers.", mend="Write one `question: answer` a line.")
-    return document
-
-
-def _read_data(pairs: Sequence[str]) -> dict[str, str]:
-    answers = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise usage_error(f"{pair!r} is not KEY=VALUE.", mend="For example: -d framework=flask")
-        answers[name] = value
-    return answers
-
-
-def _question_options(questionnaire: Questionnaire) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command one option for each question."""
-
-    def add(command: Callable[..., None]) -> Callable[..., None]:
-        for question in reversed(questionnaire.questions):
-            if not question.is_computed and question.name != "kind":
-                command = _option(questionnaire, question)(command)
-        return command
-
-    return add
-
-
-def _option(questionnaire: Questionnaire, question: Question) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    written = isinstance(question.choices, str)
-    values = [] if written else [str(choice.value) for choice in questionnaire.choices(question, {})]
-    return click.option(
-        question.flag,
-        question.name,
-        type=click.Choice(values) if values else click.STRING,
-        multiple=question.is_list,
-        help=questionnaire.help(question, {}) + (" Repeat it for more." if question.is_list else ""),
-    )
-
-
 QUESTIONNAIRE = Questionnaire.read(bundle.released())
 
 
@@ -218,6 +193,7 @@ Examples:
   garscaffold new service orders
   garscaffold new package acme-lib --defaults --gcp-project acme-prod
   garscaffold new service --defaults --data-file answers.yml -d framework=flask --dry-run
+  garscaffold new service orders --defaults --gcp-project acme-prod --bootstrap
 
 \b
 In a terminal, what is not given is asked. Without one, everything is given by options, -d, --data-file
@@ -229,13 +205,14 @@ or --defaults; options win over -d, and -d over the file.""",
     required=False,
 )
 @click.argument("destination", metavar="[DEST]", type=click.Path(path_type=Path), required=False)
-@_question_options(QUESTIONNAIRE)
+@question_options(QUESTIONNAIRE)
 @click.option("-d", "--data", metavar="KEY=VALUE", multiple=True, help="Answer a question; lists are written as YAML.")
 @click.option(
     "--data-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A YAML file of answers."
 )
 @click.option("--defaults", is_flag=True, help="Take the default of everything that is not given.")
 @click.option("--dry-run", is_flag=True, help="Name every file and write nothing.")
+@click.option("--bootstrap", is_flag=True, help="Create the repositories that lack, in the same plan.")
 @click.option("--no-git", is_flag=True, help="No git repository and no first commit.")
 @console_options
 def new(
@@ -246,16 +223,24 @@ def new(
     data_file: Path | None,
     defaults: bool,
     dry_run: bool,
+    bootstrap: bool,
     no_git: bool,
     **options: Any,
 ) -> None:
     """Create a service or a shared package."""
     flags = {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()}
     given = {
-        **(_read_data_file(data_file) if data_file else {}),
-        **_read_data(data),
+        **(read_data_file(data_file) if data_file else {}),
+        **read_data(data),
         **{name: value for name, value in flags.items() if value not in (None, [])},
         **({"kind": kind} if kind else {}),
     }
-    request = NewProject(destination, given, take_defaults=defaults, dry_run=dry_run, with_git=not no_git)
+    request = NewProject(
+        destination,
+        given,
+        take_defaults=defaults,
+        dry_run=dry_run,
+        with_git=not no_git,
+        bootstrap=bootstrap,
+    )
     create(request, console=console, questionnaire=QUESTIONNAIRE)

@@ -18,6 +18,7 @@ class Prompt:
         text: What is asked.
         default: The answer that Enter gives; None where there is none.
         choices: The open choices; empty for any answer.
+        answers: The answers before it.
         check: Takes an answer and returns the broken rule, or ''.
     """
 
@@ -25,6 +26,7 @@ class Prompt:
     text: str
     default: Any
     choices: tuple[Choice, ...]
+    answers: Mapping[str, Any]
     check: Callable[[Any], str]
 
 
@@ -117,7 +119,7 @@ def _prompt(questionnaire: Questionnaire, question: Question, context: Mapping[s
         return ""
 
     return Prompt(
-        question, questionnaire.help(question, before), default, questionnaire.choices(question, before), check
+        question, questionnaire.help(question, before), default, questionnaire.choices(question, before), before, check
     )
 
 
