@@ -12,7 +12,7 @@ FAULTS = {
     "quota-429": "every call is 429 with the reason RATE_LIMIT_EXCEEDED",
     "slow-operation": "long-running operations take 5 seconds, or VALUE",
     "slow-answer": "every answer takes 2 seconds longer, or VALUE",
-    "upload-cut": "the connection is cut after an upload was stored and before it is acknowledged",
+    "upload-503": "an upload is stored, and answered with 503 all the same: sent again, it is a duplicate",
 }
 """Every fault and what it does."""
 

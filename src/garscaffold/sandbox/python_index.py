@@ -211,8 +211,8 @@ class PythonIndex:
                 await asyncio.to_thread(self._store.add_file, record)
             except AlreadyThere:
                 raise _duplicate() from None
-        if self._store.faults().get("upload-cut") and self._store.spend_fault("upload-cut"):
-            raise ConnectionAbortedError("upload-cut")
+        if self._store.faults().get("upload-503") and self._store.spend_fault("upload-503"):
+            raise Refusal(503, "The service is currently unavailable.")
         return PlainTextResponse("")
 
 

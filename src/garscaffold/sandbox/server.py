@@ -132,6 +132,7 @@ class Application:
         self._python = PythonIndex(store, self.access, self.upstream)
         self._admin = AdminApi(store, self.access)
         self.images = Images(store, self.access, options.token_lifetime)
+        self.under_way = 0
         self.requests: deque[dict[str, Any]] = deque(maxlen=_REMEMBERED_REQUESTS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -141,6 +142,7 @@ class Application:
         request = Request(scope, receive)
         host = request.headers.get("host", "").partition(":")[0].lower()
         began, status = time.time(), 0
+        self.under_way += 1
 
         async def send_with_status(message: Message) -> None:
             nonlocal status
@@ -152,6 +154,7 @@ class Application:
             response = await self._answer(request, host)
             await response(scope, receive, send_with_status)
         finally:
+            self.under_way -= 1
             self.requests.append(
                 {
                     "time": round(began, 6),
@@ -353,7 +356,14 @@ class Server:
         match request.method, request.url.path:
             case "GET", "/status":
                 faults = [fault.__dict__ for fault in self._store.faults().values()]
-                return JSONResponse({"pid": os.getpid(), "faults": faults, "requests": len(self._application.requests)})
+                return JSONResponse(
+                    {
+                        "pid": os.getpid(),
+                        "faults": faults,
+                        "requests": len(self._application.requests),
+                        "under_way": self._application.under_way,
+                    }
+                )
             case "GET", "/requests":
                 return JSONResponse(list(self._application.requests))
             case "DELETE", "/requests":
