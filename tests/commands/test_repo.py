@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from garscaffold.commands.repo import bootstrap_command, grant_command, list_command, show_command
 from garscaffold.sandbox import Sandbox
 from tests.conftest import Garscaffold
 
@@ -180,6 +182,13 @@ def test_another_key_is_reported_and_never_forced(repo: Repo) -> None:
     assert len(json_of(done)["differences"]) == 1  # type: ignore[arg-type]
 
 
+def test_another_location_is_reported_and_never_forced(repo: Repo, sandbox: Sandbox, project: str) -> None:
+    sandbox.create_repository(project, "us", "docker", format="DOCKER")
+    done = repo("bootstrap", "--only", "docker", "--check-locations", "--dry-run", "--json")
+    assert changes(done) == [("create", "repository", "docker")]
+    assert "There is a docker in us already; a repository can never be moved" in done.stderr
+
+
 def test_cleanup_policies_labels_and_immutable_tags_are_changed_in_place(repo: Repo) -> None:
     assert repo("bootstrap", "--only", "docker", "-y").returncode == 0
     wanted = ("--keep", "10", "--delete-untagged-older-than", "30", "--label", "team=core", "--immutable-tags")
@@ -320,3 +329,16 @@ def test_in_a_terminal_it_asks_for_what_is_missing_and_for_a_yes(
     terminal.expect(pexpect.EOF)
     terminal.close()
     assert terminal.exitstatus == 1
+
+
+def test_the_docs_name_only_options_that_there_are() -> None:
+    options = {
+        option
+        for command in (bootstrap_command, list_command, show_command, grant_command)
+        for parameter in command.params
+        for option in (*parameter.opts, *parameter.secondary_opts)
+    }
+    text = (Path(__file__).parents[2] / "docs" / "repositories.md").read_text()
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text))
+    assert named - options == {"--live", "--live-location", "--project"}
+    assert {"--json", "-y", "--dry-run"} <= options

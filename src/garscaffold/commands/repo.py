@@ -57,14 +57,24 @@ class Place:
     impersonate: str
 
 
-def bootstrap(request: Request, *, registry: "GoogleRegistry", console: Console, dry_run: bool) -> None:
+def bootstrap(
+    request: Request, *, registry: "GoogleRegistry", console: Console, check_locations: bool, dry_run: bool
+) -> None:
     """Show what is lacking of the repositories that a request asks for, and make it.
+
+    Args:
+        request: What was asked for.
+        registry: Where it is made.
+        console: Where it is shown.
+        check_locations: Look for repositories of the same names in every other location.
+        dry_run: Only show it.
 
     Raises:
         GarscaffoldError: Something refuses; what had been made by then stays, and the next plan knows it.
     """
     with console.progress(f"Reading what is in {request.project}, {request.location}"):
-        outlook = look(request, registry, console.say)
+        elsewhere = registry.everywhere(request.project) if check_locations else []
+        outlook = look(request, registry, console.say, elsewhere)
     for difference in outlook.differences:
         console.warn(difference.sentence)
     heading = f"Artifact Registry, project {request.project}, location {request.location}:"
@@ -379,6 +389,7 @@ the second) and docker; with a NAME, NAME-python and so on. Run it again at any 
     default=None,
     help="Only log what a cleanup would delete; that is so unless you say no.",
 )
+@click.option("--check-locations", is_flag=True, help="Say which names other locations have; one call for each.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
 @console_options
 def bootstrap_command(
@@ -399,6 +410,7 @@ def bootstrap_command(
     keep: int | None,
     delete_untagged_older_than: int | None,
     cleanup_dry_run: bool | None,
+    check_locations: bool,
     dry_run: bool,
 ) -> None:
     """Create what is lacking of a team's Python and Docker repositories, and grant access to them."""
@@ -428,7 +440,8 @@ def bootstrap_command(
         cleanup=Cleanup(keep, delete_untagged_older_than, cleanup_dry_run),
         immutable_tags=immutable_tags,
     )
-    bootstrap(request, registry=_connected(place, role=ADMIN), console=console, dry_run=dry_run)
+    registry = _connected(place, role=ADMIN)
+    bootstrap(request, registry=registry, console=console, check_locations=check_locations, dry_run=dry_run)
 
 
 @repo.command("list", context_settings=HELP)

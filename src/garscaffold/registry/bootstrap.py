@@ -21,6 +21,7 @@ from garscaffold.registry.desired import (
     describe,
     desired_repositories,
     differences,
+    in_other_locations,
     too_many_policies,
     update_of,
 )
@@ -45,13 +46,15 @@ class Outlook:
     differences: tuple[Difference, ...]
 
 
-def look(request: Request, registry: Registry, report: Report) -> Outlook:
+def look(request: Request, registry: Registry, report: Report, elsewhere: Sequence[Repository] = ()) -> Outlook:
     """Compare what was asked for with what is there.
 
     Args:
         request: What was asked for.
         registry: Where it is.
         report: Told what is done when the plan is applied.
+        elsewhere: Repositories of the project in other locations, to say so where one of them has a name that is asked
+            for; reading them takes a call for each location, so that is for the caller to decide.
 
     Raises:
         GarscaffoldError: A repository of one of the names is of another format or mode, or a name breaks a rule.
@@ -69,6 +72,7 @@ def look(request: Request, registry: Registry, report: Report) -> Outlook:
     )
     _refuse_fatal(found, request)
     new = [each for each in desired if each.repository.name not in present]
+    found += tuple(difference for each in new for difference in in_other_locations(each, elsewhere))
     steps = [
         *_creating([each for each in new if each.repository.mode is not Mode.VIRTUAL], registry, report),
         *_creating([each for each in new if each.repository.mode is Mode.VIRTUAL], registry, report),

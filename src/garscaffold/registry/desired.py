@@ -165,6 +165,26 @@ def differences(desired: Desired, present: Repository) -> tuple[Difference, ...]
     return tuple(found)
 
 
+def in_other_locations(desired: Desired, others: Sequence[Repository]) -> tuple[Difference, ...]:
+    """Return what has the same name in another location; a repository can never be moved.
+
+    Args:
+        desired: A repository that is not where it should be.
+        others: Repositories of the project, in any location.
+    """
+    wanted = desired.repository
+    return tuple(
+        Difference(
+            wanted.name,
+            f"There is a {each.name} in {each.location} already; a repository can never be moved, so this one would be "
+            f"another one, in {wanted.location}.",
+            is_fatal=False,
+        )
+        for each in others
+        if each.name == wanted.name and each.location != wanted.location
+    )
+
+
 def update_of(desired: Desired, present: Repository) -> Update | None:
     """Return what has to change in an existing repository, or None when nothing has to."""
     changed, details = present, []
