@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,9 @@ TOOLS = (
 )
 PRIVATE_NAME = "acme-greetings"
 _CREDENTIALS = ("GAR_TOKEN", "GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_CONFIG", "VIRTUAL_ENV")
+
+
+AsIdentity = Callable[[str], dict[str, str]]
 
 
 class Generate(Protocol):
@@ -173,14 +176,22 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="session")
+def as_identity(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> AsIdentity:
+    """The variables with which clients reach the stand-in as one of its identities."""
+    # Poetry remembers an index's releases for good, and another stand-in has others under the same URL.
+    cache = tmp_path_factory.mktemp("poetry-cache")
+    return lambda identity: {**sandbox.environment(identity), "POETRY_CACHE_DIR": str(cache)}
+
+
+@pytest.fixture(scope="session")
 def package(
-    generate: Generate, toolbox: Toolbox, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory
+    generate: Generate, toolbox: Toolbox, as_identity: AsIdentity, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, str]:
     """A generated package that its own command has published, and what that command said."""
     folder = generate(tmp_path_factory.mktemp("package") / "project", kind="package", project_name=PRIVATE_NAME)
     for target in ("lock", "install"):
         toolbox.run("make", target, cwd=folder)
-    done = toolbox.run("make", "publish", cwd=folder, variables=sandbox.environment("writer"))
+    done = toolbox.run("make", "publish", cwd=folder, variables=as_identity("writer"))
     return folder, done.stdout
 
 

@@ -16,7 +16,7 @@ import yaml
 
 from garscaffold.sandbox import Sandbox
 from tests.generated.combinations import main_combinations
-from tests.generated.conftest import PRIVATE_NAME, RUNNING_PYTHON, TOOLS, Generate, Toolbox
+from tests.generated.conftest import PRIVATE_NAME, RUNNING_PYTHON, TOOLS, AsIdentity, Generate, Toolbox
 from tests.generated.test_working import free_port, health
 from tests.support.imagescan import Finding, scan_image
 
@@ -157,7 +157,11 @@ def credentials(
 
 @pytest.fixture(scope="session")
 def service(
-    generate: Generate, toolbox: Toolbox, sandbox: Sandbox, package: object, tmp_path_factory: pytest.TempPathFactory
+    generate: Generate,
+    toolbox: Toolbox,
+    as_identity: AsIdentity,
+    package: object,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[..., Path]:
     """Generate a service and lock it: one that needs the private package, unless told otherwise."""
 
@@ -166,7 +170,7 @@ def service(
         folder = generate(
             tmp_path_factory.mktemp("image") / name, **{"kind": "service", "project_name": name, **private, **answers}
         )
-        toolbox.run("make", "lock", cwd=folder, variables=sandbox.environment("reader"))
+        toolbox.run("make", "lock", cwd=folder, variables=as_identity("reader"))
         return folder
 
     return run

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from garscaffold.sandbox import Sandbox
-from tests.generated.conftest import PRIVATE_NAME, Generate, Toolbox
+from tests.generated.conftest import PRIVATE_NAME, AsIdentity, Generate, Toolbox
 
 pytestmark = [pytest.mark.generated, pytest.mark.clients]
 
@@ -19,7 +19,7 @@ def service(
     request: pytest.FixtureRequest,
     generate: Generate,
     toolbox: Toolbox,
-    sandbox: Sandbox,
+    as_identity: AsIdentity,
     package: tuple[Path, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
@@ -33,7 +33,7 @@ def service(
         private_packages=[f"{PRIVATE_NAME}>=0.1,<0.2"],
     )
     for target in ("lock", "install"):
-        toolbox.run("make", target, cwd=folder, variables=sandbox.environment("reader"))
+        toolbox.run("make", target, cwd=folder, variables=as_identity("reader"))
     return folder
 
 
@@ -44,17 +44,17 @@ def test_a_package_is_published_by_its_own_command(package: tuple[Path, str]) ->
 
 
 def test_publishing_a_version_again_says_so_and_succeeds(
-    package: tuple[Path, str], toolbox: Toolbox, sandbox: Sandbox
+    package: tuple[Path, str], toolbox: Toolbox, as_identity: AsIdentity
 ) -> None:
     folder, _ = package
-    done = toolbox.run("make", "publish", cwd=folder, variables=sandbox.environment("writer"))
+    done = toolbox.run("make", "publish", cwd=folder, variables=as_identity("writer"))
     assert done.stdout.count("published before, left as it is") == 2
     assert done.stdout.endswith("To publish a change, raise the version in pyproject.toml.\n")
     assert "Traceback" not in done.stdout
 
 
 def test_what_is_missing_is_published_beside_what_is_there(
-    package: tuple[Path, str], toolbox: Toolbox, sandbox: Sandbox
+    package: tuple[Path, str], toolbox: Toolbox, as_identity: AsIdentity
 ) -> None:
     """An upload that was interrupted between its two files is completed by the next."""
     folder, _ = package
@@ -65,10 +65,10 @@ def test_what_is_missing_is_published_beside_what_is_there(
     toolbox.run("poetry", "build", "--clean", "--format", "wheel", cwd=other)
     publish = ["poetry", "run", "python", "tools/publish.py"]
     wheel = "dist/acme_greetings-0.1.1-py3-none-any.whl"
-    toolbox.run(*publish, wheel, cwd=other, variables=sandbox.environment("writer"))
+    toolbox.run(*publish, wheel, cwd=other, variables=as_identity("writer"))
     toolbox.run("poetry", "build", "--format", "sdist", cwd=other)
     sdist = "dist/acme_greetings-0.1.1.tar.gz"
-    done = toolbox.run(*publish, wheel, sdist, cwd=other, variables=sandbox.environment("writer"))
+    done = toolbox.run(*publish, wheel, sdist, cwd=other, variables=as_identity("writer"))
     assert done.stdout == f"{wheel}: published before, left as it is\n{sdist}: published\n"
 
 
@@ -80,10 +80,10 @@ def test_what_is_missing_is_published_beside_what_is_there(
     ],
 )
 def test_a_publisher_without_the_right_is_told_why(
-    package: tuple[Path, str], toolbox: Toolbox, sandbox: Sandbox, identity: str, mend: str
+    package: tuple[Path, str], toolbox: Toolbox, as_identity: AsIdentity, identity: str, mend: str
 ) -> None:
     folder, _ = package
-    done = toolbox.run("make", "publish", cwd=folder, status=2, variables=sandbox.environment(identity))
+    done = toolbox.run("make", "publish", cwd=folder, status=2, variables=as_identity(identity))
     assert mend in done.stdout.splitlines()[-2]
 
 
@@ -112,15 +112,33 @@ def test_pip_takes_nothing_from_requirements_that_are_not_locked(
 
 @pytest.mark.parametrize("credential", ["adc", "token"])
 def test_the_workspace_is_filled_with_what_is_locked(
-    service: Path, toolbox: Toolbox, sandbox: Sandbox, credential: str
+    service: Path, toolbox: Toolbox, sandbox: Sandbox, as_identity: AsIdentity, credential: str
 ) -> None:
     if credential == "adc":
-        variables = sandbox.environment("reader")
+        variables = as_identity("reader")
     else:
-        variables = {**sandbox.environment("anonymous"), "GAR_TOKEN": sandbox.token("reader")}
+        variables = {**as_identity("anonymous"), "GAR_TOKEN": sandbox.token("reader")}
     toolbox.run("sh", "docker/install.sh", cwd=service, variables=variables)
     done = toolbox.run("python3", "-c", USES_IT, cwd=service, variables={"PYTHONPATH": str(service / "installs")})
     assert done.stdout == "Hello, Ada!\n"
     secret = json.loads(sandbox.adc_file("reader").read_text())["private_key"]
     for path in (service / "installs").rglob("*"):
         assert not path.is_file() or (secret not in path.read_text(errors="replace"))
+
+
+def test_the_workspace_is_not_filled_without_a_credential(
+    service: Path, toolbox: Toolbox, as_identity: AsIdentity, tmp_path: Path
+) -> None:
+    (tmp_path / "empty.json").touch()
+    for file in ("", str(tmp_path / "empty.json")):
+        variables = {**as_identity("anonymous"), "GOOGLE_APPLICATION_CREDENTIALS": file}
+        done = toolbox.run("sh", "docker/install.sh", cwd=service, status=1, variables=variables)
+        assert done.stdout.endswith("    GAR_TOKEN=$(gcloud auth print-access-token) make build\n")
+
+
+def test_the_workspace_is_not_filled_from_what_is_not_locked(
+    generate: Generate, toolbox: Toolbox, tmp_path: Path
+) -> None:
+    folder = generate(tmp_path / "project", kind="service", image_install="workspace")
+    done = toolbox.run("sh", "docker/install.sh", cwd=folder, status=1)
+    assert done.stdout == "requirements.txt is not locked. Lock it with: make lock\n"
