@@ -159,7 +159,8 @@ def plan_text(plan: Plan, heading: str) -> str:
 
 def to_person(line: str) -> None:
     """Write a line to standard error, in colour where that is wanted."""
-    click.echo(line, err=True, color=_color())
+    # The stream of this moment, and not the one that click keeps: while a spinner turns, rich puts lines above it.
+    click.echo(line, file=sys.stderr, color=_color())
 
 
 def _validator(check: Check) -> Callable[[Any], bool | str]:

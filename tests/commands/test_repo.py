@@ -342,3 +342,29 @@ def test_the_docs_name_only_options_that_there_are() -> None:
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text))
     assert named - options == {"--live", "--live-location", "--project"}
     assert {"--json", "-y", "--dry-run"} <= options
+
+
+@pytest.mark.terminal
+def test_in_a_terminal_what_is_done_stands_on_lines_of_its_own_above_the_spinner(
+    sandbox: Sandbox, project: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    sandbox.set_faults("slow-operation=0.5")
+    arguments = ["bootstrap", "--only", "docker", "--gcp-project", project, "--location", "us"]
+    variables = {**environment, **sandbox.environment()}
+    terminal = pexpect.spawn(
+        sys.executable,
+        ["-m", "garscaffold", "repo", *arguments],
+        env={name: value for name, value in variables.items() if name != "CI"},
+        cwd=str(tmp_path),
+        encoding="utf-8",
+        timeout=30,
+        dimensions=(40, 140),
+    )
+    terminal.expect("Do it")
+    terminal.send("y")
+    terminal.expect("Creating docker")
+    terminal.expect("\r\x1b\\[2Kdocker is created\r\n")
+    terminal.expect("us-docker.pkg.dev")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 0
