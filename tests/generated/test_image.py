@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import yaml
 from garscaffold.sandbox import Sandbox
 from tests.generated.combinations import main_combinations
 from tests.generated.conftest import PRIVATE_NAME, RUNNING_PYTHON, TOOLS, AsIdentity, Generate, Toolbox
-from tests.generated.test_working import free_port, health
+from tests.generated.serving import free_port, health
 from tests.support.imagescan import Finding, scan_image
 
 pytestmark = [pytest.mark.engine, pytest.mark.generated]
@@ -44,6 +44,7 @@ class Engine:
 
     environment: Mapping[str, str]
     arguments: Mapping[str, str]
+    ca_bundle: Path
 
     def docker(
         self, *command: str | Path, cwd: Path, status: int = 0, variables: Mapping[str, str] | None = None
@@ -66,7 +67,8 @@ class Engine:
     def build(self, project: Path, *options: str | Path, status: int = 0) -> str:
         """Build a project's image as `docker build` does, with these options; return what it said."""
         arguments = [f"--build-arg={name}={value}" for name, value in self.arguments.items()]
-        command = ["build", "--progress=plain", "--network=host", *arguments, *options, "."]
+        trusted = f"--secret=id=ca_bundle,src={self.ca_bundle}"
+        command = ["build", "--progress=plain", "--network=host", trusted, *arguments, *options, "."]
         return self.docker(*command, cwd=project, status=status)
 
     def compose(self, project: Path, *command: str, variables: Mapping[str, str] | None = None) -> str:
@@ -88,7 +90,14 @@ class Engine:
         kept = {name: override[name] for name in services}
         (project / "override.yaml").write_text(yaml.safe_dump({"services": kept}))
         files = ["-f", "compose.yaml", "-f", "override.yaml"]
-        return self.docker("compose", "--progress=plain", *files, *command, cwd=project, variables=variables)
+        return self.docker(
+            "compose",
+            "--progress=plain",
+            *files,
+            *command,
+            cwd=project,
+            variables={"CA_BUNDLE": str(self.ca_bundle), **(variables or {})},
+        )
 
 
 @pytest.fixture(scope="session")
@@ -111,22 +120,18 @@ def docker_environment() -> dict[str, str]:
 @pytest.fixture(scope="session")
 def engine(
     docker_environment: dict[str, str], toolbox: Toolbox, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory
-) -> Engine:
-    """The engine, with a Python image that trusts the stand-in's certificates and knows this machine's index."""
+) -> Iterator[Engine]:
+    """The engine, with a Python image in which Poetry knows this machine's index."""
     folder = tmp_path_factory.mktemp("base")
-    shutil.copy(sandbox.bundle_file, folder / "bundle.pem")
-    bundle = "/etc/ssl/garscaffold.pem"
     mirror = toolbox.environment["POETRY_PYPI_MIRROR_URL"]
-    (folder / "Dockerfile").write_text(
-        f"FROM python:{RUNNING_PYTHON}-slim\n"
-        f"COPY bundle.pem {bundle}\n"
-        f"ENV PIP_CERT={bundle} SSL_CERT_FILE={bundle} REQUESTS_CA_BUNDLE={bundle} POETRY_PYPI_MIRROR_URL={mirror}\n"
-    )
+    (folder / "Dockerfile").write_text(f"FROM python:{RUNNING_PYTHON}-slim\nENV POETRY_PYPI_MIRROR_URL={mirror}\n")
     environment = {**docker_environment, "HOME": str(tmp_path_factory.mktemp("nobody"))}
     arguments = {"PYTHON_IMAGE": BASE, "HTTPS_PROXY": sandbox.proxy_url, "POETRY_REQUIREMENTS": POETRY}
-    made = Engine(environment, arguments)
+    made = Engine(environment, arguments, sandbox.bundle_file)
     made.docker("build", "--tag", BASE, ".", cwd=folder)
-    return made
+    yield made
+    listed = made.docker("image", "ls", "--quiet", "--filter", "reference=garscaffold-test-*", cwd=folder)
+    made.docker("image", "rm", "--force", *sorted(set(listed.split())), cwd=folder)
 
 
 def image_of(project: Path) -> str:

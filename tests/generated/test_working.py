@@ -2,7 +2,6 @@
 
 import http.client
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ import pytest
 
 from tests.generated.combinations import Answers, name_of
 from tests.generated.conftest import Generate, Toolbox, commit, git
+from tests.generated.serving import free_port, health
 
 pytestmark = pytest.mark.generated
 
@@ -124,25 +124,3 @@ def test_a_service_serves_and_stops_when_asked(project: Path, answers: Answers, 
     finally:
         service.kill()
         service.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def health(port: int, *, until: float) -> int:
-    """Return the status that a service answers with, once it answers."""
-    while True:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        try:
-            connection.request("GET", "/health")
-            return connection.getresponse().status
-        except ConnectionError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.1)
-        finally:
-            connection.close()
