@@ -14,7 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from garscaffold.sandbox import Sandbox
-from garscaffold.sandbox.launch import run_in
+from garscaffold.sandbox.programs import run_in
 from tests.sandbox.conftest import HOST, LOCATION, PROJECT, make_wheel
 
 pytestmark = pytest.mark.clients
@@ -252,7 +252,36 @@ def test_uv_says_401_and_403(sandbox: Sandbox, repositories: None, tools: Path, 
     assert "403 Forbidden" in said(run(sandbox, tools, [*command, without_role], "anonymous"))
 
 
+def test_uv_publish_repeats_what_the_host_says(sandbox: Sandbox, repositories: None, tools: Path, wheel: Path) -> None:
+    command = ["uv", "publish", "--publish-url", f"https://{HOST}/{PROJECT}/uploads/", str(wheel)]
+
+    def published(token: str, user: str = "oauth2accesstoken") -> str:
+        credentials = {"UV_PUBLISH_USERNAME": user, "UV_PUBLISH_PASSWORD": token}
+        return said(run(sandbox, tools, command, "anonymous", **credentials))
+
+    unauthenticated = "401 Unauthorized. Server says: The request does not have valid authentication credentials."
+    assert 'Server says: Permission "artifactregistry.repositories.uploadArtifacts" denied' in published(
+        sandbox.token("reader")
+    )
+    assert unauthenticated in published(sandbox.token("writer"), "__token__")
+    assert unauthenticated in published(sandbox.token("writer", lifetime=0))
+    published(sandbox.token("writer"))
+    assert "400 Bad Request. Server says: Requested entity already exists." in published(sandbox.token("writer"))
+
+
 # Poetry
+
+
+@pytest.mark.parametrize("identity", ["anonymous", "none"])
+def test_poetry_names_the_page_that_it_may_not_read(
+    sandbox: Sandbox, repositories: None, tools: Path, tmp_path: Path, poetry_project: Path, identity: str
+) -> None:
+    environment = {"POETRY_VIRTUALENVS_IN_PROJECT": "true", "POETRY_CACHE_DIR": str(tmp_path / "cache")}
+    if identity == "anonymous":
+        environment["POETRY_KEYRING_ENABLED"] = "false"
+    done = run(sandbox, tools, ["poetry", "-n", "-C", str(poetry_project), "lock"], identity, **environment)
+    assert done.returncode == 1
+    assert f"Source (acme): Authorization error accessing {index('all')}acme-poetry/" in said(done)
 
 
 @pytest.fixture
@@ -368,6 +397,15 @@ def test_gcloud_creates_and_lists_repositories(own_sandbox: Sandbox, metadata: b
     listed = json.loads(gcloud("repositories", "list", "--format", "json").stdout)
     assert [each["name"].rpartition("/")[2] for each in listed] == ["made"]
     assert listed[0]["description"] == "by gcloud"
+
+
+@needs_gcloud
+@pytest.mark.parametrize("identity", ["user", "writer"])
+def test_gcloud_prints_tokens_for_scripts(sandbox: Sandbox, identity: str) -> None:
+    for command in (["auth", "print-access-token"], ["auth", "application-default", "print-access-token"]):
+        found = sandbox.store.bearer(run_in(sandbox, ["gcloud", *command], identity=identity).stdout.strip())
+        assert found is not None
+        assert found[0] == identity
 
 
 @needs_gcloud

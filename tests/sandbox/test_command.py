@@ -87,6 +87,18 @@ def test_run_gives_the_programs_exit_code_and_stops_what_it_started(type_: Type)
     assert type_("run", "--fault", "unavailable-503", "sh", "-c", ask).stdout == "503"
 
 
+def test_a_shell_that_used_a_sandbox_can_start_the_next(type_: Type) -> None:
+    type_("start")
+    inside = json.loads(type_("env", "--json").stdout)
+    type_("stop")
+    again = json.loads(type_("start", "--json", **inside).stdout)
+    assert again["proxy_url"] != inside["HTTPS_PROXY"]
+    environment = Path(f"/proc/{again['pid']}/environ").read_bytes()
+    assert inside["HTTPS_PROXY"].encode() not in environment
+    bundle = Path(again["bundle_file"]).read_text()
+    assert bundle.count(Path(again["ca_file"]).read_text()) == 1
+
+
 def test_run_says_when_the_program_is_not_there(type_: Type) -> None:
     done = type_("run", "no-such-program")
     assert done.returncode == 1

@@ -4,7 +4,7 @@ import subprocess
 import pytest
 
 from garscaffold.sandbox import Sandbox
-from garscaffold.sandbox.environment import shell_lines
+from garscaffold.sandbox.environment import MARKER, OUTER, outer, remember_outer, shell_lines
 
 AWKWARD = {"PLAIN": "a b", "QUOTES": 'it\'s "so" $HOME `x` \\ end', "EMPTY": ""}
 
@@ -48,3 +48,14 @@ def test_on_googles_machines_only_the_metadata_server_gives_credentials(sandbox:
     variables = sandbox.environment("writer", metadata=True)
     assert variables["GOOGLE_APPLICATION_CREDENTIALS"] == ""
     assert variables["GCE_METADATA_HOST"] == variables["GCE_METADATA_IP"] == sandbox.metadata_address("writer")
+
+
+def test_a_shell_that_uses_a_sandbox_remembers_what_was_before() -> None:
+    before = {"PATH": "/bin", "HTTPS_PROXY": "http://company:3128", "SSL_CERT_FILE": "/company.pem"}
+    inside = {**before, "HTTPS_PROXY": "http://127.0.0.1:1", "PIP_CERT": "/sandbox.pem", MARKER: "/state"}
+    inside["SSL_CERT_FILE"] = "/sandbox.pem"
+    inside[OUTER] = remember_outer(before)
+    assert outer(before) == before
+    assert outer(inside) == before
+    # A shell inside a shell remembers the outermost.
+    assert remember_outer(inside) == remember_outer(before)

@@ -14,7 +14,8 @@ from garscaffold.errors import ExitCode, GarscaffoldError
 from garscaffold.sandbox.environment import shell_lines
 from garscaffold.sandbox.faults import FAULTS
 from garscaffold.sandbox.identities import ANONYMOUS, IDENTITIES
-from garscaffold.sandbox.launch import Sandbox, run_through
+from garscaffold.sandbox.launch import Sandbox
+from garscaffold.sandbox.programs import run_through
 from garscaffold.sandbox.state import StateDirectory, default_directory
 
 _START = "garscaffold sandbox start"

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from garscaffold.errors import GarscaffoldError
-from garscaffold.sandbox.server import ServerOptions, serve
+from garscaffold.sandbox.preparation import ServerOptions
+from garscaffold.sandbox.server import serve
 from garscaffold.sandbox.state import Running, StateDirectory
 
 
@@ -17,6 +18,8 @@ def main() -> int:
     options["state"] = StateDirectory(Path(options["state"]))
     options["faults"] = tuple(options.get("faults", ()))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    # It logs every URL, and the machine's index may have a password in its.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
 
     def ready(running: Running) -> None:
         _say({"ready": running.pid})

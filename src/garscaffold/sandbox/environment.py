@@ -1,11 +1,31 @@
 """Which variables make the clients' own programs reach the sandbox: plain values in, variables or shell lines out."""
 
+import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from garscaffold.sandbox.identities import HOME_PROJECT
+
+MARKER = "GARSCAFFOLD_SANDBOX"
+"""Set wherever the variables below are; its value is the sandbox's directory."""
+
+OUTER = "GARSCAFFOLD_SANDBOX_OUTER"
+"""What the variables were before, as JSON."""
+
+_NAMES = (
+    "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE",
+    "CURL_CA_BUNDLE",
+    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "PIP_CERT",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_FILE",
+    "https_proxy",
+    "no_proxy",
+)
 
 
 @dataclass(frozen=True)
@@ -68,6 +88,24 @@ def client_variables(surroundings: Surroundings) -> dict[str, str]:
         "GCE_METADATA_ROOT": surroundings.metadata_address,
         "NO_GCE_CHECK": "",
     }
+
+
+def outer(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment as it was outside of every sandbox.
+
+    A sandbox that is started in a shell that uses one already must not go out through that one: it may be gone, or be
+    the very same.
+    """
+    if MARKER not in environment:
+        return dict(environment)
+    cleaned = {name: value for name, value in environment.items() if name not in (*_NAMES, MARKER, OUTER)}
+    return {**cleaned, **json.loads(environment.get(OUTER) or "{}")}
+
+
+def remember_outer(environment: Mapping[str, str]) -> str:
+    """Return the value of `OUTER` for a process that is started from `environment`."""
+    before = outer(environment)
+    return json.dumps({name: before[name] for name in _NAMES if name in before})
 
 
 def shell_lines(variables: Mapping[str, str], shell: str) -> str:

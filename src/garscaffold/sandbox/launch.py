@@ -9,12 +9,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any, Self
 
 from garscaffold.errors import GarscaffoldError
-from garscaffold.sandbox.environment import Surroundings, client_variables
+from garscaffold.sandbox.environment import MARKER, OUTER, Surroundings, client_variables, outer, remember_outer
 from garscaffold.sandbox.identities import ANONYMOUS, credential_file, find_identity, member_of
 from garscaffold.sandbox.roles import full_role
 from garscaffold.sandbox.state import Running, StateDirectory, write_private
@@ -88,6 +88,7 @@ class Sandbox:
                 stdin=subprocess.DEVNULL if detached else subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
+                env=outer(os.environ),
                 start_new_session=True,
                 cwd=directory.path,
             )
@@ -205,7 +206,7 @@ class Sandbox:
             activated = directory / "legacy_credentials" / found.email
             activated.mkdir(parents=True, exist_ok=True)
             write_private(activated / "adc.json", self.key_file(identity).read_text("utf-8"))
-        return client_variables(
+        variables = client_variables(
             Surroundings(
                 proxy_url=self.proxy_url,
                 bundle=self.bundle_file,
@@ -215,6 +216,7 @@ class Sandbox:
                 metadata_address=self.metadata_address(found.name) if metadata and found else None,
             )
         )
+        return {**variables, MARKER: str(self.state.path), OUTER: remember_outer(os.environ)}
 
     # What is in it
 
@@ -323,51 +325,6 @@ class Sandbox:
             raise GarscaffoldError(
                 f"No sandbox answers for {self.state.path}.", mend="Start it with `garscaffold sandbox start`."
             ) from None
-
-
-def run_in(
-    sandbox: Sandbox, command: Sequence[str], *, identity: str = "user", environment: Mapping[str, str] | None = None
-) -> "subprocess.CompletedProcess[str]":
-    """Run a client to its end in the sandbox's environment and return what it said; for tests and the demo."""
-    return subprocess.run(
-        command,
-        env={**os.environ, **sandbox.environment(identity), **(environment or {})},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def run_through(command: Sequence[str], variables: Mapping[str, str]) -> int:
-    """Run a program for the user, with our terminal and standard streams, and return its exit code.
-
-    Args:
-        command: The program and its arguments.
-        variables: On top of this process's own; an empty one is taken away where the program would misread it.
-
-    Raises:
-        GarscaffoldError: The program is not there (exit code 127 in a shell).
-    """
-    try:
-        process = subprocess.Popen(command, env={**os.environ, **variables})
-    except FileNotFoundError:
-        raise GarscaffoldError(
-            f"The program {command[0]} is not installed, or not on PATH.", mend=f"Install {command[0]}."
-        ) from None
-    except PermissionError:
-        raise GarscaffoldError(f"{command[0]} may not be run.", mend=f"Make {command[0]} executable.") from None
-    while True:
-        try:
-            code = process.wait()
-        except KeyboardInterrupt:
-            # The terminal sent it to the program as well, which decides for itself what to do about it.
-            continue
-        except BaseException:
-            process.terminate()
-            process.wait()
-            raise
-        return code if code >= 0 else 128 - code
 
 
 def _await_ready(process: "subprocess.Popen[bytes]", stdout: IO[bytes], directory: StateDirectory) -> None:

@@ -6,214 +6,31 @@ import fcntl
 import functools
 import logging
 import os
-import re
 import secrets
 import signal
 import sys
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.server import ServerState
 
 from garscaffold.errors import GarscaffoldError
 from garscaffold.sandbox import identities
-from garscaffold.sandbox.access import Access
-from garscaffold.sandbox.admin import AdminApi
-from garscaffold.sandbox.certificates import ensure_certificates, server_context
-from garscaffold.sandbox.fault_effects import Call, suffer
+from garscaffold.sandbox.application import Application
+from garscaffold.sandbox.certificates import server_context
 from garscaffold.sandbox.faults import parse_fault
-from garscaffold.sandbox.images import Images
 from garscaffold.sandbox.metadata_server import MetadataServer
-from garscaffold.sandbox.oauth import TokenEndpoints
+from garscaffold.sandbox.preparation import ServerOptions, prepare
 from garscaffold.sandbox.proxy import Interception, ProxyConnection
-from garscaffold.sandbox.python_index import PythonIndex
-from garscaffold.sandbox.refusals import Refusal, not_played, unauthenticated
-from garscaffold.sandbox.state import Running, StateDirectory, machine_bundle, write_private
-from garscaffold.sandbox.store import EVERYWHERE, Store
-from garscaffold.sandbox.upstream import Upstream
+from garscaffold.sandbox.state import Running
 
 _log = logging.getLogger("garscaffold.sandbox")
-_REMEMBERED_REQUESTS = 10_000
-_REFRESH_TOKEN_SECONDS = 10 * 365 * 86400.0
-
-
-@dataclass(frozen=True)
-class ServerOptions:
-    """How a server behaves.
-
-    Args:
-        state: Where it keeps its things.
-        token_lifetime: Seconds after which access tokens expire.
-        idle_timeout: Seconds without a connection after which it stops; None for never.
-        with_parent: Stop when standard input ends, which it does when the parent is gone.
-        index_url: The public index's simple URL; asked of pip when None.
-        faults: Faults that are on from the start, as `parse_fault` reads them.
-        default_grants: Give user, reader and writer their roles in every project.
-    """
-
-    state: StateDirectory
-    token_lifetime: float = 3600
-    idle_timeout: float | None = None
-    with_parent: bool = False
-    index_url: str | None = None
-    faults: tuple[str, ...] = ()
-    default_grants: bool = True
-
-
-def prepare(options: ServerOptions) -> Store:
-    """Bring a state directory in order: certificates, keys, credential files, first grants; and open its store."""
-    state = options.state
-    store = Store(state)
-    for leftover in state.incoming.iterdir():
-        leftover.unlink()
-    ensure_certificates(state)
-    write_private(state.bundle, machine_bundle().rstrip() + "\n" + state.authority.read_text("utf-8"))
-    for public in (state.authority, state.bundle):
-        # Containers mount these, and their users are others.
-        public.chmod(0o644)
-    _ensure_credentials(store)
-    if options.default_grants and not store.setting("default-grants"):
-        store.grant(EVERYWHERE, "roles/owner", identities.IDENTITIES["user"].member)
-        store.grant(EVERYWHERE, "roles/artifactregistry.reader", identities.IDENTITIES["reader"].member)
-        store.grant(EVERYWHERE, "roles/artifactregistry.writer", identities.IDENTITIES["writer"].member)
-    store.set_setting("default-grants", True)
-    for name in store.faults():
-        store.clear_fault(name)
-    for text in options.faults:
-        store.set_fault(parse_fault(text))
-    return store
-
-
-def _ensure_credentials(store: Store) -> None:
-    user = identities.IDENTITIES["user"]
-    user_file = identities.credential_file(store.state, user)
-    if not user_file.exists():
-        token = store.mint(user.name, _REFRESH_TOKEN_SECONDS, kind="refresh")
-        write_private(user_file, identities.authorized_user(token))
-    for identity in identities.SERVICE_ACCOUNTS:
-        key_file = identities.credential_file(store.state, identity)
-        if key_file.exists():
-            continue
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        key_id = secrets.token_hex(20)
-        public = key.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-        private = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        store.add_public_key(key_id, identity.name, public.decode())
-        write_private(key_file, identities.service_account_key(identity, private_key=private.decode(), key_id=key_id))
-
-
-class Application:
-    """The ASGI application behind the proxy: the request's host decides who answers.
-
-    Args:
-        store: What everything here is kept in.
-        options: How the server behaves.
-    """
-
-    def __init__(self, store: Store, options: ServerOptions) -> None:
-        self._store = store
-        self.access = Access(store)
-        self.upstream = Upstream(store, options.index_url)
-        self._tokens = TokenEndpoints(store, self.access, options.token_lifetime)
-        self._python = PythonIndex(store, self.access, self.upstream)
-        self._admin = AdminApi(store, self.access)
-        self.images = Images(store, self.access, options.token_lifetime)
-        self.under_way = 0
-        self.requests: deque[dict[str, Any]] = deque(maxlen=_REMEMBERED_REQUESTS)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http":
-            return
-        request = Request(scope, receive)
-        host = request.headers.get("host", "").partition(":")[0].lower()
-        began, status = time.time(), 0
-        self.under_way += 1
-
-        async def send_with_status(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            response = await self._answer(request, host)
-            await response(scope, receive, send_with_status)
-        finally:
-            self.under_way -= 1
-            self.requests.append(
-                {
-                    "time": round(began, 6),
-                    "seconds": round(time.time() - began, 6),
-                    "method": request.method,
-                    "host": host,
-                    "path": request.url.path,
-                    "status": status,
-                    "user_agent": request.headers.get("user-agent", ""),
-                }
-            )
-
-    async def _answer(self, request: Request, host: str) -> Response:
-        speaks_json = host.endswith(".googleapis.com")
-        try:
-            has_credentials = "authorization" in request.headers
-            await suffer(self._store, Call(host, _resource(request, host), has_credentials), asyncio.sleep)
-            return await self._route(request, host)
-        except Refusal as refusal:
-            return refusal.as_json() if speaks_json else refusal.as_text()
-
-    async def _route(self, request: Request, host: str) -> Response:
-        if host == "oauth2.googleapis.com":
-            return await self._tokens.oauth2(request)
-        if host == "sts.googleapis.com":
-            return await self._tokens.sts(request)
-        if host == "iamcredentials.googleapis.com":
-            return await self._tokens.iam_credentials(request)
-        if host == "cloudresourcemanager.googleapis.com":
-            return self._project(request)
-        if host == "artifactregistry.googleapis.com":
-            return await self._admin.answer(request)
-        location, _, format_name = host.removesuffix(".pkg.dev").rpartition("-")
-        if format_name == "python":
-            return await self._python.answer(request, location)
-        if format_name == "docker" and request.url.path.startswith("/v2"):
-            return await self.images.answer(request, location)
-        if format_name == "docker":
-            raise Refusal(405, "Method Not Allowed: this host serves images, not packages.")
-        raise not_played(f"{host}{request.url.path}")
-
-    def _project(self, request: Request) -> Response:
-        """Name a project by its number, which google-auth asks for with credentials of a workload identity pool."""
-        found = re.fullmatch(r"/v[13]/projects/([^/:]+)", request.url.path)
-        if not found or request.method != "GET":
-            raise not_played(f"{request.method} {request.url.path} of cloudresourcemanager.googleapis.com")
-        if self.access.caller(request).identity is None:
-            raise unauthenticated()
-        project = identities.HOME_PROJECT if found[1].isdigit() else found[1]
-        return JSONResponse({"projectId": project, "name": project, "state": "ACTIVE", "lifecycleState": "ACTIVE"})
-
-
-def _resource(request: Request, host: str) -> str:
-    """Return the repository or project that a request is about, for the words of a refusal."""
-    parts = request.url.path.split("/")
-    if host == "artifactregistry.googleapis.com":
-        return "/".join(parts[2:]).partition(":")[0]
-    location = host.removesuffix(".pkg.dev").rpartition("-")[0]
-    return f"projects/{parts[1]}/locations/{location}/repositories/{parts[2]}" if len(parts) > 2 else ""
 
 
 class Server:

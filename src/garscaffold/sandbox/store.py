@@ -338,6 +338,10 @@ class Store:
             if row["name"].startswith(f"{parent}/operations/")
         ]
 
+    def unfinished_operations(self, now: float) -> list[dict[str, Any]]:
+        """Return the operations that are still under way at `now`, in seconds since the epoch."""
+        return [json.loads(row["operation"]) for row in self._all("SELECT * FROM operation WHERE done_at > ?", now)]
+
     # Files
 
     def packages(self, repository: str) -> list[str]:

@@ -173,7 +173,7 @@ class Upstream:
             task.add_done_callback(self._tasks.discard)
         await download.started.wait()
         if download.error:
-            raise Refusal(502, f"The upstream index did not give {link.filename}: {download.error}")
+            raise Refusal(502, f"The upstream index did not give {link.filename}: {_reason(download.error)}")
         return download
 
     async def _fetch_links(self, url: str) -> list[Link]:
@@ -203,7 +203,7 @@ class Upstream:
                 self._store.place_blob(download.path, link.sha256)
             await download.announce(finished=True)
         except (httpx.HTTPError, OSError, ValueError) as error:
-            _log.warning("%s could not be fetched: %s", link.filename, error)
+            _log.warning("%s could not be fetched: %s", link.filename, _reason(error))
             await download.announce(error=error)
         finally:
             del self._downloads[link.url]
@@ -234,3 +234,10 @@ class Upstream:
                 limits=httpx.Limits(max_connections=20),
             )
         return self._client
+
+
+def _reason(error: Exception) -> str:
+    """Say what went wrong without the URL, which may hold a password."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return f"it answered {error.response.status_code} {error.response.reason_phrase}"
+    return str(error) or type(error).__name__
