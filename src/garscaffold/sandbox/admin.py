@@ -167,7 +167,7 @@ class AdminApi:
         project, _ = _existing_location(parent)
         self._access.demand(call.caller, "artifactregistry.repositories.list", project)
         pattern = _name_filter(call.query.get("filter", ""))
-        coming = self._coming(parent)
+        coming = self._coming()
         resources = [
             self._shown(record)
             for record in self._store.repositories(parent)
@@ -263,7 +263,7 @@ class AdminApi:
         _existing_location(parent)
         self._access.demand(caller, permission, name)
         record = self._store.repository(name)
-        if record is None or name in self._coming(parent):
+        if record is None or name in self._coming():
             raise Refusal(404, _NOT_FOUND)
         return record
 
@@ -329,14 +329,9 @@ class AdminApi:
             return {"name": operation["name"], "metadata": operation["metadata"]}
         return operation
 
-    def _coming(self, parent: str) -> set[str]:
+    def _coming(self) -> set[str]:
         """Name the repositories whose creation is still under way: nobody sees them until it is done."""
-        now = time.time()
-        return {
-            operation["response"].get("name", "")
-            for operation, done_at in self._store.operations(parent)
-            if done_at > now
-        }
+        return {operation["response"].get("name", "") for operation in self._store.unfinished_operations(time.time())}
 
     # Packages
 
