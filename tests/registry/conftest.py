@@ -46,11 +46,11 @@ def project() -> str:
 def act_as(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Connect:
     """Connect to the sandbox as an identity, with the variables that any client would have."""
 
-    def connected(identity: str = "user", **options: str) -> GoogleRegistry:
+    def connected(identity: str = "user", *, impersonate: str = "") -> GoogleRegistry:
         for name, value in sandbox.environment(identity).items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("HOME", str(tmp_path))
-        return connect(**options)
+        return connect(impersonate=impersonate)
 
     return connected
 

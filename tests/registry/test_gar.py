@@ -1,18 +1,21 @@
 """Google's client: the contract on the sandbox and, when asked for, on the real service; and what only it does."""
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
 
 import certifi
 import pytest
+import requests
 from google.cloud import artifactregistry_v1
+from google.longrunning import operations_pb2
 
 from garscaffold.credentials import find
 from garscaffold.errors import GarscaffoldError
 from garscaffold.registry import PermissionDenied
 from garscaffold.registry.bootstrap import write_grants
-from garscaffold.registry.gar import GoogleRegistry, Patience, connect
+from garscaffold.registry.gar import GoogleRegistry, Patience, _finish, _is_worth_repeating, connect
 from garscaffold.sandbox import Sandbox
 from garscaffold.values import READER, Format, Grant, Mode, Repository, location_path
 from tests.registry.conftest import LOCATION, Connect
@@ -78,14 +81,50 @@ def test_every_location_is_asked(sandbox: Sandbox, registry: GoogleRegistry, pro
     assert found == [("docker", "europe-west4"), ("docker", "us")]
 
 
+def test_a_location_that_is_listed_and_forbidden_is_passed_over(
+    sandbox: Sandbox, act_as: Connect, project: str
+) -> None:
+    class WithAForbiddenOne(GoogleRegistry):
+        def locations(self, project: str) -> list[str]:
+            return ["forbidden-west1", *super().locations(project)]
+
+    act_as()
+    sandbox.create_repository(project, "us", "docker", format="DOCKER")
+    assert [each.name for each in WithAForbiddenOne(find()).everywhere(project)] == ["docker"]
+
+
+def test_a_creation_that_failed_says_why() -> None:
+    operation = operations_pb2.Operation(done=True)
+    operation.error.message = "the key is disabled"
+    with pytest.raises(GarscaffoldError, match="python could not be created: the key is disabled"):
+        _finish(operation, python_repository("acme-prod"), unheard)
+
+
 @pytest.mark.parametrize("fault", ["unavailable-503:2", "quota-429:2"])
 def test_a_call_that_is_refused_for_now_is_made_again(
-    sandbox: Sandbox, registry: GoogleRegistry, project: str, fault: str
+    sandbox: Sandbox, act_as: Connect, project: str, fault: str
 ) -> None:
+    act_as()
+    heard: list[str] = []
+    registry = GoogleRegistry(find(), report=heard.append)
     sandbox.set_faults(fault)
     registry.create([python_repository(project)], unheard)
-    assert [request["status"] for request in sandbox.requests() if request["method"] == "POST"][-1] == 200
     assert registry.repository(project, LOCATION, "python").mode is Mode.STANDARD
+    assert [line.partition(";")[0] for line in heard] == [f"Artifact Registry answers {fault[-5:-2]}"] * 2
+
+
+def test_a_connection_that_was_cut_is_worth_another_try_and_one_that_cannot_be_made_is_not() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        cutting = threading.Thread(target=lambda: server.accept()[0].close())
+        cutting.start()
+        with pytest.raises(requests.ConnectionError) as cut:
+            requests.get(url, timeout=5)
+        cutting.join()
+    with pytest.raises(requests.ConnectionError) as refused:
+        requests.get(url, timeout=5)
+    assert _is_worth_repeating(cut.value)
+    assert not _is_worth_repeating(refused.value)
 
 
 @pytest.mark.parametrize(("fault", "said"), [("unavailable-503", "did not answer well"), ("quota-429", "The quota of")])

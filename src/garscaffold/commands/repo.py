@@ -323,11 +323,11 @@ def _labels(pairs: Sequence[str]) -> dict[str, str]:
     return labels
 
 
-def _connected(place: Place, *, role: str = "") -> "GoogleRegistry":
+def _connected(place: Place, console: Console, *, role: str = "") -> "GoogleRegistry":
     # Here and not above: Google's client takes longer to load than all the rest.
     from garscaffold.registry.gar import connect
 
-    return connect(impersonate=place.impersonate, role=role)
+    return connect(impersonate=place.impersonate, role=role, report=console.say)
 
 
 def _place_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -440,7 +440,7 @@ def bootstrap_command(
         cleanup=Cleanup(keep, delete_untagged_older_than, cleanup_dry_run),
         immutable_tags=immutable_tags,
     )
-    registry = _connected(place, role=ADMIN)
+    registry = _connected(place, console, role=ADMIN)
     bootstrap(request, registry=registry, console=console, check_locations=check_locations, dry_run=dry_run)
 
 
@@ -459,7 +459,7 @@ def list_command(
         impersonate=impersonate,
         all_locations=all_locations,
     )
-    list_repositories(place, registry=_connected(place), console=console)
+    list_repositories(place, registry=_connected(place, console), console=console)
 
 
 @repo.command(
@@ -481,7 +481,7 @@ def show_command(
     for name in names:
         _require("NAME", check_repository_name(name))
     place = _place(console, gcp_project=gcp_project, location=location, impersonate=impersonate)
-    show(place, names, registry=_connected(place), console=console)
+    show(place, names, registry=_connected(place, console), console=console)
 
 
 @repo.command(
@@ -517,4 +517,4 @@ def grant_command(
     if not grants:
         raise usage_error("There is nothing to grant.", mend="Add --reader MEMBER or --writer MEMBER.")
     place = _place(console, gcp_project=gcp_project, location=location, impersonate=impersonate)
-    grant(place, names, grants, registry=_connected(place, role=ADMIN), console=console, dry_run=dry_run)
+    grant(place, names, grants, registry=_connected(place, console, role=ADMIN), console=console, dry_run=dry_run)

@@ -20,6 +20,7 @@ from google.cloud import artifactregistry_v1
 from google.iam.v1 import iam_policy_pb2, options_pb2, policy_pb2
 from google.longrunning import operations_pb2
 from google.protobuf import field_mask_pb2, json_format
+from urllib3.exceptions import NewConnectionError
 
 from garscaffold import __version__
 from garscaffold.credentials import (
@@ -48,6 +49,10 @@ _PAGE_SIZE = 1000
 _LISTS_AT_ONCE = 8
 
 
+def _to_nobody(line: str) -> None:
+    """Take a report that nobody wants."""
+
+
 @dataclass(frozen=True)
 class Patience:
     """How long to wait for what, in seconds.
@@ -74,9 +79,17 @@ class GoogleRegistry:
         credentials: Who calls.
         patience: How long to wait.
         role: The role that everything takes which is about to be done, for the mend of a refusal; '' for the least one.
+        report: Told when a call has to be made again, so that nobody wonders why it takes so long.
     """
 
-    def __init__(self, credentials: Credentials, patience: Patience | None = None, *, role: str = "") -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        patience: Patience | None = None,
+        *,
+        role: str = "",
+        report: Report = _to_nobody,
+    ) -> None:
         self._credentials = credentials
         self._role = role
         self._patience = patience or Patience()
@@ -85,8 +98,14 @@ class GoogleRegistry:
             transport="rest",
             client_info=ClientInfo(user_agent=f"garscaffold/{__version__}"),  # type: ignore[no-untyped-call]
         )
+        self._report = report
         self._retry = retry.Retry(
-            predicate=_is_worth_repeating, initial=0.25, multiplier=2, maximum=10, timeout=self._patience.retries
+            predicate=_is_worth_repeating,
+            on_error=self._say_that_it_repeats,
+            initial=0.25,
+            multiplier=2,
+            maximum=10,
+            timeout=self._patience.retries,
         )
         self._calls = 0
         self._counting = threading.Lock()
@@ -95,6 +114,11 @@ class GoogleRegistry:
     def calls(self) -> int:
         """How many calls were made, repetitions after 429 and 503 aside."""
         return self._calls
+
+    def _say_that_it_repeats(self, error: BaseException) -> None:
+        code = getattr(error, "code", None)
+        what = f"answers {int(code)}" if code else "cut the connection"
+        self._report(f"Artifact Registry {what}; asking again, for {self._patience.retries:.0f} s at most")
 
     def _count(self) -> None:
         with self._counting:
@@ -115,25 +139,23 @@ class GoogleRegistry:
 
     def repositories(self, project: str, location: str) -> list[Repository]:
         """See `Registry.repositories`; one call for each 1,000 of them."""
-        call = Call(f"listing repositories in {location}", "artifactregistry.repositories.list", f"projects/{project}")
-        request = artifactregistry_v1.ListRepositoriesRequest(
-            parent=location_path(project, location), page_size=_PAGE_SIZE
-        )
-        found: list[Repository] = []
         try:
-            pages = self._ask(call, self._client.list_repositories, request).pages
-            for number, page in enumerate(self._pages(call, pages)):
-                if number:
-                    self._count()
-                found += [_value(message) for message in page.repositories]
+            return self._list(project, location)
         except _UnknownLocation as error:
             raise self._naming_locations(error, project, location) from error
-        return sorted(found, key=lambda repository: repository.name)
 
     def everywhere(self, project: str) -> list[Repository]:
         """Return the repositories in every location: one call for the locations, and one for each, eight at a time."""
+
+        def found_in(location: str) -> list[Repository]:
+            try:
+                return self._list(project, location)
+            except _UnknownLocation:
+                # An organisation's policy can forbid a location that is listed all the same.
+                return []
+
         with ThreadPoolExecutor(_LISTS_AT_ONCE) as pool:
-            lists = pool.map(lambda location: self.repositories(project, location), self.locations(project))
+            lists = pool.map(found_in, self.locations(project))
             return sorted((each for found in lists for each in found), key=lambda each: (each.name, each.location))
 
     def repository(self, project: str, location: str, name: str) -> Repository:
@@ -210,6 +232,19 @@ class GoogleRegistry:
             return unknown_location(location, self.locations(project))
         except GarscaffoldError:
             return error
+
+    def _list(self, project: str, location: str) -> list[Repository]:
+        call = Call(f"listing repositories in {location}", "artifactregistry.repositories.list", f"projects/{project}")
+        request = artifactregistry_v1.ListRepositoriesRequest(
+            parent=location_path(project, location), page_size=_PAGE_SIZE
+        )
+        found: list[Repository] = []
+        pages = self._ask(call, self._client.list_repositories, request).pages
+        for number, page in enumerate(self._pages(call, pages)):
+            if number:
+                self._count()
+            found += [_value(message) for message in page.repositories]
+        return sorted(found, key=lambda repository: repository.name)
 
     def _start(self, repository: Repository) -> operations_pb2.Operation | None:
         """Start to create a repository; None when it is there, or is on its way, already."""
@@ -290,17 +325,18 @@ class GoogleRegistry:
         return found
 
 
-def connect(*, impersonate: str = "", role: str = "") -> GoogleRegistry:
+def connect(*, impersonate: str = "", role: str = "", report: Report = _to_nobody) -> GoogleRegistry:
     """Return Artifact Registry, called with this machine's credentials.
 
     Args:
         impersonate: The email of a service account to act as; '' for oneself.
         role: See `GoogleRegistry`.
+        report: See `GoogleRegistry`.
 
     Raises:
         GarscaffoldError: There are no credentials.
     """
-    return GoogleRegistry(find(impersonate=impersonate), role=role)
+    return GoogleRegistry(find(impersonate=impersonate), role=role, report=report)
 
 
 class _Conflict(GarscaffoldError):
@@ -314,9 +350,14 @@ class _UnknownLocation(GarscaffoldError):
 def _is_worth_repeating(error: BaseException) -> bool:
     if isinstance(error, exceptions.TooManyRequests | exceptions.ServiceUnavailable | exceptions.BadGateway):
         return True
-    # A connection that was cut; what was sent may have been done, which every caller here allows for.
-    cut = isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.Timeout)
-    return cut and not isinstance(error, requests.exceptions.SSLError | requests.exceptions.ProxyError)
+    if isinstance(error, requests.exceptions.SSLError | requests.exceptions.ProxyError):
+        return False
+    if isinstance(error, requests.exceptions.ConnectionError):
+        # One that could not be made will not be made in a minute either; of one that was cut, what was sent may have
+        # been done, which every caller here allows for.
+        reason = getattr(error.args[0] if error.args else None, "reason", None)
+        return not isinstance(reason, NewConnectionError)
+    return isinstance(error, requests.exceptions.Timeout)
 
 
 def _finish(operation: operations_pb2.Operation, repository: Repository, report: Report) -> None:
