@@ -80,3 +80,34 @@ def test_kinds_that_callers_tell_apart() -> None:
 
 def test_locations_that_are_nothing_like_it_are_all_named() -> None:
     assert unknown_location("mercury", ["us", "asia"]).mend == "Use one of: us, asia."
+
+
+GRANTING = Call("granting access to python", "artifactregistry.repositories.setIamPolicy", PATH)
+
+
+@pytest.mark.parametrize(
+    ("said", "mend"),
+    [
+        ("Service account b@acme-prod.iam.gserviceaccount.com does not exist.", "each has to exist"),
+        ("One or more users named in the policy do not belong to a permitted customer.", "allowedPolicyMemberDomains"),
+    ],
+)
+def test_members_that_the_service_does_not_take(said: str, mend: str) -> None:
+    error = error_of(Refusal(400, said), GRANTING)
+    assert said in error.sentence
+    assert mend in error.mend
+
+
+@pytest.mark.parametrize("code", [400, 403])
+def test_a_key_that_the_service_may_not_use(code: int) -> None:
+    creating = Call("creating python", "artifactregistry.repositories.create", "projects/acme-prod")
+    error = error_of(
+        Refusal(code, "The service agent has no permission cloudkms.cryptoKeyVersions.useToEncrypt"), creating
+    )
+    assert "roles/cloudkms.cryptoKeyEncrypterDecrypter" in error.mend
+    assert "useToEncrypt" in error.sentence
+
+
+def test_a_denial_for_another_reason_than_a_role_is_said_in_googles_words() -> None:
+    said = "Request is prohibited by organization's policy. vpcServiceControlsUniqueIdentifier: abc"
+    assert said in error_of(Refusal(403, said), CALL).sentence

@@ -75,7 +75,15 @@ def error_of(refusal: Refusal, call: Call) -> GarscaffoldError:
         return _unknown_location(refusal, call)
     if refusal.code == 403 and "has not been used in project" in refusal.message:
         return _service_disabled(refusal, call)
-    by_code = {401: _unauthenticated, 403: _denied, 404: _not_found, 409: _conflict, 412: _conflict, 429: _quota}
+    by_code = {
+        400: _bad_request,
+        401: _unauthenticated,
+        403: _denied,
+        404: _not_found,
+        409: _conflict,
+        412: _conflict,
+        429: _quota,
+    }
     if refusal.code in by_code:
         return by_code[refusal.code](refusal, call)
     if refusal.code >= 500:
@@ -85,9 +93,7 @@ def error_of(refusal: Refusal, call: Call) -> GarscaffoldError:
             mend="Run the same command again in some minutes: it takes up where this one stopped. "
             "https://status.cloud.google.com tells of incidents.",
         )
-    return GarscaffoldError(
-        f"Artifact Registry refused what it was asked while {call.doing}: {_first_line(refusal.message)}"
-    )
+    return _bad_request(refusal, call)
 
 
 def unknown_location(location: str, existing: list[str]) -> GarscaffoldError:
@@ -157,14 +163,41 @@ def _unauthenticated(refusal: Refusal, call: Call) -> GarscaffoldError:
 
 
 def _denied(refusal: Refusal, call: Call) -> GarscaffoldError:
+    if "kms" in refusal.message.lower():
+        return _key_denied(refusal, call)
     named = re.search(r"""Permission ["']([\w.]+)["'] denied on resource ["']([^"']+)["']""", refusal.message)
     permission, resource = (named[1], named[2].removeprefix(f"//{SERVICE}/")) if named else ("", "")
     permission, resource = permission or call.permission, resource or call.resource
     who = call.member or "The identity whose credentials are used"
     role = call.role or (READER if permission.rpartition(".")[2] in ("get", "list") else ADMIN)
+    # Other things than a lacking role refuse as well, a service perimeter for one; then Google's words say which.
+    said = "" if named else f" Google says: {_first_line(refusal.message)}"
     return PermissionDenied(
-        f"{who} lacks the permission {permission} on {resource} (or there is no such thing); the role {role} holds it.",
+        f"{who} lacks the permission {permission} on {resource} (or there is no such thing); the role {role} "
+        f"holds it.{said}",
         mend=f"Somebody who may do that runs: {grant_command(resource, call.member or 'MEMBER', role)}",
+    )
+
+
+def _key_denied(refusal: Refusal, call: Call) -> GarscaffoldError:
+    return GarscaffoldError(
+        f"Artifact Registry may not use the KMS key while {call.doing}: {_first_line(refusal.message)}",
+        mend="gcloud kms keys add-iam-policy-binding KEY --keyring=RING --location=LOCATION "
+        "--member=serviceAccount:service-PROJECT_NUMBER@gcp-sa-artifactregistry.iam.gserviceaccount.com "
+        "--role=roles/cloudkms.cryptoKeyEncrypterDecrypter",
+    )
+
+
+def _bad_request(refusal: Refusal, call: Call) -> GarscaffoldError:
+    if "kms" in refusal.message.lower():
+        return _key_denied(refusal, call)
+    mend = ""
+    if call.permission.endswith(".setIamPolicy"):
+        mend = "Check the members: each has to exist, in the form that it was given."
+        if "permitted customer" in refusal.message or "allowedPolicyMemberDomains" in refusal.message:
+            mend = "Your organisation allows members of certain domains only (iam.allowedPolicyMemberDomains)."
+    return GarscaffoldError(
+        f"Artifact Registry refused what it was asked while {call.doing}: {_first_line(refusal.message)}", mend=mend
     )
 
 
