@@ -132,6 +132,8 @@ def engine(
     yield made
     listed = made.docker("image", "ls", "--quiet", "--filter", "reference=garscaffold-test-*", cwd=folder)
     made.docker("image", "rm", "--force", *sorted(set(listed.split())), cwd=folder)
+    # What later builds took the name from; the label comes with the base image.
+    made.docker("image", "prune", "--force", "--filter", "label=garscaffold-test=1", cwd=folder)
 
 
 def image_of(project: Path) -> str:

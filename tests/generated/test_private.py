@@ -101,12 +101,12 @@ def test_its_lock_and_requirements_name_the_index_without_credentials(service: P
 
 
 def test_pip_takes_nothing_from_requirements_that_are_not_locked(
-    generate: Generate, toolbox: Toolbox, tmp_path: Path
+    generate: Generate, toolbox: Toolbox, as_identity: AsIdentity, tmp_path: Path
 ) -> None:
     folder = generate(tmp_path / "project", private_packages=[f"{PRIVATE_NAME}>=0.1"])
     toolbox.run("python3", "-m", "venv", "venv", cwd=tmp_path)
-    pip = tmp_path / "venv/bin/pip"
-    done = toolbox.run(pip, "download", "--no-input", "-r", folder / "requirements.txt", cwd=tmp_path, status=1)
+    command: list[str | Path] = [tmp_path / "venv/bin/pip", "download", "--no-input", "-r", folder / "requirements.txt"]
+    done = toolbox.run(*command, cwd=tmp_path, status=1, variables=as_identity("anonymous"))
     assert "--require-hashes mode" in done.stdout
 
 
