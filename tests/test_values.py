@@ -2,6 +2,14 @@
 
 import pytest
 
+from garscaffold.rules import (
+    check_kms_key,
+    check_label,
+    check_location,
+    check_member,
+    check_project,
+    check_repository_name,
+)
 from garscaffold.values import (
     ADMIN,
     READER,
@@ -14,12 +22,6 @@ from garscaffold.values import (
     Policy,
     PolicyAction,
     Repository,
-    check_kms_key,
-    check_label,
-    check_location,
-    check_member,
-    check_project,
-    check_repository_name,
     size_text,
 )
 

@@ -32,12 +32,21 @@ class Registry(Protocol):
     credentials, permissions, a disabled API, an unknown location, quota, certificates.
     """
 
+    @property
+    def calls(self) -> int:
+        """How many calls were made so far."""
+        ...
+
     def locations(self, project: str) -> list[str]:
         """Return every location that repositories of `project` can be in, sorted."""
         ...
 
     def repositories(self, project: str, location: str) -> list[Repository]:
         """Return the repositories in one location, sorted by name."""
+        ...
+
+    def everywhere(self, project: str) -> list[Repository]:
+        """Return the repositories in all locations, sorted by name."""
         ...
 
     def repository(self, project: str, location: str, name: str) -> Repository:

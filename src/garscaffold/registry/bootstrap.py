@@ -25,7 +25,8 @@ from garscaffold.registry.desired import (
     too_many_policies,
     update_of,
 )
-from garscaffold.values import MAX_CLEANUP_POLICIES, Grant, Mode, Policy, Repository, check_repository_name, short_role
+from garscaffold.rules import check_repository_name
+from garscaffold.values import MAX_CLEANUP_POLICIES, Grant, Mode, Policy, Repository, short_role
 
 _TRIES = 6
 _FIRST_PAUSE = 0.05

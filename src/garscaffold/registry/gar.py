@@ -20,7 +20,6 @@ from google.cloud import artifactregistry_v1
 from google.iam.v1 import iam_policy_pb2, options_pb2, policy_pb2
 from google.longrunning import operations_pb2
 from google.protobuf import field_mask_pb2, json_format
-from urllib3.exceptions import NewConnectionError
 
 from garscaffold import __version__
 from garscaffold.credentials import (
@@ -356,7 +355,8 @@ def _is_worth_repeating(error: BaseException) -> bool:
         # One that could not be made will not be made in a minute either; of one that was cut, what was sent may have
         # been done, which every caller here allows for.
         reason = getattr(error.args[0] if error.args else None, "reason", None)
-        return not isinstance(reason, NewConnectionError)
+        # By its name: urllib3 is what requests is built on, and not ours to import.
+        return all(kind.__name__ != "NewConnectionError" for kind in type(reason).__mro__)
     return isinstance(error, requests.exceptions.Timeout)
 
 
