@@ -98,6 +98,14 @@ def test_a_grant_on_one_repository_is_for_that_one(own_sandbox: Sandbox) -> None
         assert anonymous.get(f"/{PROJECT}/mine/simple/x/").status_code == 401
 
 
+def test_a_grant_under_a_condition_gives_nothing(own_sandbox: Sandbox) -> None:
+    name = own_sandbox.create_python_repository(PROJECT, LOCATION, "libs").name
+    binding = {"role": "roles/artifactregistry.reader", "members": ["allUsers"], "condition": {"expression": "true"}}
+    own_sandbox.store.set_policy(name, [binding])
+    with client_of(own_sandbox) as anonymous:
+        assert anonymous.get(f"/{PROJECT}/libs/simple/x/").status_code == 401
+
+
 def test_a_duplicate_is_400_and_changes_nothing(writer: httpx.Client, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, "acme-twice", "1.0.0")
     before = wheel.read_bytes()

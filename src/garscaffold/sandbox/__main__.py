@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from garscaffold.errors import GarscaffoldError
@@ -22,7 +23,7 @@ def main() -> int:
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
     def ready(running: Running) -> None:
-        _say({"ready": running.pid})
+        _say({"ready": asdict(running)})
 
     try:
         serve(ServerOptions(**options), ready)

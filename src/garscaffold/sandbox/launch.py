@@ -94,14 +94,11 @@ class Sandbox:
             )
         assert process.stdout is not None
         try:
-            _await_ready(process, process.stdout, directory)
+            running = _await_ready(process, process.stdout, directory)
         except BaseException:
             _end(process)
             raise
         process.stdout.close()
-        running = directory.read_running()
-        if running is None:
-            raise GarscaffoldError(f"The sandbox stopped right after its start; {directory.log} says why.")
         return cls(directory, running, process)
 
     @classmethod
@@ -327,14 +324,14 @@ class Sandbox:
             ) from None
 
 
-def _await_ready(process: "subprocess.Popen[bytes]", stdout: IO[bytes], directory: StateDirectory) -> None:
+def _await_ready(process: "subprocess.Popen[bytes]", stdout: IO[bytes], directory: StateDirectory) -> Running:
     with selectors.DefaultSelector() as selector:
         selector.register(stdout, selectors.EVENT_READ)
         arrived = selector.select(_START_SECONDS)
     line = stdout.readline() if arrived else b""
     said = json.loads(line) if line.startswith(b"{") else {}
     if "ready" in said:
-        return
+        return Running(**said["ready"])
     if "sentence" in said:
         raise GarscaffoldError(said["sentence"], mend=said["mend"])
     log = directory.log.read_text("utf-8", errors="replace")
