@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import yaml
@@ -22,7 +23,9 @@ from tests.support.imagescan import Finding, scan_image
 
 pytestmark = [pytest.mark.engine, pytest.mark.generated]
 
-BASE = f"garscaffold-test-base:{RUNNING_PYTHON}"
+# Several runs may share an engine.
+SESSION = f"garscaffold-test-{uuid4().hex[:8]}"
+BASE = f"{SESSION}-base:{RUNNING_PYTHON}"
 POETRY = " ".join(tool for tool in TOOLS if "export" not in tool)
 MEND = "gcloud auth application-default login && docker compose build"
 
@@ -96,7 +99,11 @@ class Engine:
             *files,
             *command,
             cwd=project,
-            variables={"CA_BUNDLE": str(self.ca_bundle), **(variables or {})},
+            variables={
+                "CA_BUNDLE": str(self.ca_bundle),
+                "COMPOSE_PROJECT_NAME": image_of(project),
+                **(variables or {}),
+            },
         )
 
 
@@ -124,20 +131,21 @@ def engine(
     """The engine, with a Python image in which Poetry knows this machine's index."""
     folder = tmp_path_factory.mktemp("base")
     mirror = toolbox.environment["POETRY_PYPI_MIRROR_URL"]
-    (folder / "Dockerfile").write_text(f"FROM python:{RUNNING_PYTHON}-slim\nENV POETRY_PYPI_MIRROR_URL={mirror}\n")
+    base = f"FROM python:{RUNNING_PYTHON}-slim\nLABEL {SESSION}=1\nENV POETRY_PYPI_MIRROR_URL={mirror}\n"
+    (folder / "Dockerfile").write_text(base)
     environment = {**docker_environment, "HOME": str(tmp_path_factory.mktemp("nobody"))}
     arguments = {"PYTHON_IMAGE": BASE, "HTTPS_PROXY": sandbox.proxy_url, "POETRY_REQUIREMENTS": POETRY}
     made = Engine(environment, arguments, sandbox.bundle_file)
     made.docker("build", "--tag", BASE, ".", cwd=folder)
     yield made
-    listed = made.docker("image", "ls", "--quiet", "--filter", "reference=garscaffold-test-*", cwd=folder)
+    listed = made.docker("image", "ls", "--quiet", "--filter", f"reference={SESSION}-*", cwd=folder)
     made.docker("image", "rm", "--force", *sorted(set(listed.split())), cwd=folder)
     # What later builds took the name from; the label comes with the base image.
-    made.docker("image", "prune", "--force", "--filter", "label=garscaffold-test=1", cwd=folder)
+    made.docker("image", "prune", "--force", "--filter", f"label={SESSION}=1", cwd=folder)
 
 
 def image_of(project: Path) -> str:
-    return f"garscaffold-test-{project.name}"
+    return f"{SESSION}-{project.name}"
 
 
 @pytest.fixture(scope="session")
@@ -325,9 +333,16 @@ def test_the_search_finds_a_secret_that_was_copied(
         "RUN rm /tmp/adc.json\n"
     )
     engine.docker(
-        "build", "--network=host", credentials["adc"].option, "--tag", "garscaffold-test-leak", ".", cwd=tmp_path
+        "build",
+        "--no-cache",
+        "--network=host",
+        credentials["adc"].option,
+        "--tag",
+        f"{SESSION}-leak",
+        ".",
+        cwd=tmp_path,
     )
-    found = leaks(engine, "garscaffold-test-leak", secrets)
+    found = leaks(engine, f"{SESSION}-leak", secrets)
     assert {finding.secret for finding in found} == {"file", "refresh token"}
     assert all(finding.place.endswith("tmp/adc.json") for finding in found)
 
