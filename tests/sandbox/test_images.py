@@ -131,6 +131,17 @@ def test_repositories_that_cannot_hold_the_image_say_so(sandbox: Sandbox) -> Non
         assert writer.get(f"/v2/{PROJECT}/mirror/x/manifests/v1").status_code == 501
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["apps/x/../../secret/x/manifests/v1", "apps/X/manifests/v1", "apps/x/manifests/../v1", "apps/x/blobs/a%2F..%2Fb"],
+)
+def test_a_name_that_the_specification_does_not_know_reaches_nothing(sandbox: Sandbox, path: str) -> None:
+    with client_of(sandbox, host=HOST, token=sandbox.token("writer")) as writer:
+        request = writer.build_request("GET", "/")
+        request.url = request.url.copy_with(raw_path=f"/v2/{PROJECT}/{path}".encode())
+        assert writer.send(request).status_code == 404
+
+
 @needs_program
 def test_an_immutable_tag_stays(sandbox: Sandbox) -> None:
     with client_of(sandbox, host=HOST, token=sandbox.token("writer")) as writer:

@@ -146,6 +146,17 @@ def test_the_wrong_address_is_refused(sandbox: Sandbox, writer: httpx.Client, tm
         assert upload(images, "standard", wheel).status_code == 405
 
 
+ODD = ["%00", "a%3Fb", "..", "%2e%2e", "a%2Fb", "%FF", "-", "a b", "x" * 5000, "%F0%9F%92%A9", "<script>"]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
+def test_odd_names_are_not_found(sandbox: Sandbox, writer: httpx.Client, odd: str) -> None:
+    for path in (f"standard/simple/{odd}/", f"standard/{odd}/{odd}", f"{odd}/simple/x/", f"{odd}", f"standard/x/{odd}"):
+        request = writer.build_request("GET", "/")
+        request.url = request.url.copy_with(raw_path=f"/{PROJECT}/{path}".encode())
+        assert writer.send(request, auth=("oauth2accesstoken", sandbox.token("user"))).status_code == 404, path
+
+
 @pytest.fixture
 def public(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
     """An index elsewhere with acme-lib 0.1 and 9.9, and what was asked of it."""

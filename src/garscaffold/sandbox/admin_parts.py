@@ -144,6 +144,8 @@ def page_of(items: Sequence[Any], query: Mapping[str, str], *, largest: int) -> 
     try:
         size = min(int(query.get("pageSize") or 0) or largest, largest)
         begin = int(query.get("pageToken") or 0)
+        if min(size, begin) < 0:
+            raise ValueError
     except ValueError:
         raise invalid("invalid page token or page size") from None
     following = {"nextPageToken": str(begin + size)} if begin + size < len(items) else {}

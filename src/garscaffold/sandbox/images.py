@@ -30,8 +30,11 @@ from garscaffold.sandbox.store import RepositoryRecord, Store, repository_name
 PROGRAM = "docker-registry"
 
 _START_SECONDS = 10
+# Names as the distribution specification has them; nothing else reaches the program, whose paths they become.
 _NAMED = re.compile(
-    r"/v2/(?P<project>[^/]+)/(?P<repository>[^/]+)/(?P<image>.+)/(?P<what>manifests|blobs|tags)/(?P<which>.*)"
+    r"/v2/(?P<project>[a-z0-9.:-]+)/(?P<repository>[a-z0-9-]+)/"
+    r"(?P<image>[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*)/"
+    r"(?P<what>manifests|blobs|tags)/(?P<which>[A-Za-z0-9_:+=-][A-Za-z0-9_.:+=-]*(?:/[A-Za-z0-9_-]*)?)"
 )
 _PERMISSIONS = {"GET": "download", "HEAD": "download", "DELETE": "delete"}
 _CODES = {

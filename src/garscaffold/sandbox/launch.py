@@ -132,7 +132,11 @@ class Sandbox:
         with contextlib.suppress(GarscaffoldError):
             self._control("POST", "/stop")
         deadline = time.monotonic() + _STOP_SECONDS
-        while self.state.running.exists() and time.monotonic() < deadline:
+        while self.state.running.exists() and self.state.read_running() == self._running:
+            if time.monotonic() > deadline:
+                raise GarscaffoldError(
+                    f"The sandbox did not stop within {_STOP_SECONDS} s.", mend=f"End its process: kill {self.pid}"
+                )
             time.sleep(0.02)
         if self._process is not None:
             self._process.wait(_STOP_SECONDS)

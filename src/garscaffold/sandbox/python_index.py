@@ -34,6 +34,7 @@ UPLOAD = "artifactregistry.repositories.uploadArtifacts"
 
 _PATH = re.compile(r"/(?P<project>[^/]+)/(?P<repository>[^/]+)/(?P<rest>.*)", re.DOTALL)
 _DOWNLOAD_PATH = re.compile(r"/artifacts-downloads/namespaces/[^/]+/repositories/[^/]+/downloads/(?P<ticket>[^/]+)")
+_PACKAGE = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _TICKET_SECONDS = 3600
 _SMALL = 4 << 20
 
@@ -82,9 +83,9 @@ class PythonIndex:
             raise Refusal(405, f"Method {request.method} is not allowed here.")
         self._access.demand(caller, DOWNLOAD, name)
         repository = self._repository(name)
-        if page := re.fullmatch(r"simple/([^/]+)/", parts["rest"]):
+        if page := re.fullmatch(rf"simple/({_PACKAGE})/", parts["rest"]):
             return await self._page(repository, canonicalize_name(page[1]))
-        if file := re.fullmatch(r"([^/]+)/([^/]+)", parts["rest"]):
+        if file := re.fullmatch(rf"({_PACKAGE})/([^/]+)", parts["rest"]):
             return await self._redirect(repository, canonicalize_name(file[1]), file[2])
         raise Refusal(404, "The requested URL was not found on this server.")
 
