@@ -107,7 +107,11 @@ class AdminApi:
         for method, pattern, handler in self._routes:
             found = re.fullmatch(pattern, path)
             if found and method == request.method and version in ("v1", "v1beta2"):
-                document = handler(call, *found.groups())
+                try:
+                    document = handler(call, *found.groups())
+                except (AttributeError, KeyError, TypeError):
+                    # What was sent has another shape than the resource; Google checks that before anything else.
+                    raise invalid("Invalid JSON payload received.") from None
                 as_numbers = "enum-encoding=int" in request.query_params.get("$alt", "")
                 return JSONResponse(write_enums(document) if as_numbers else document)
         raise not_played(f"{request.method} {request.url.path} of artifactregistry.googleapis.com")
