@@ -111,6 +111,32 @@ def test_the_login_of_gcloud_is_the_second_choice(act: Act, sandbox: Sandbox, mo
     assert found.token().startswith("ya29.")
 
 
+@pytest.mark.clients
+@pytest.mark.skipif(shutil.which("gcloud") is None, reason="gcloud is not installed")
+def test_a_login_of_gcloud_that_has_expired_is_said(
+    act: Act, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    act("user")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "")
+    # A configuration of its own, in which gcloud has kept no token that still works.
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "gcloud"))
+    sandbox.set_faults("invalid-grant")
+    try:
+        with pytest.raises(GarscaffoldError, match="gcloud gives no token") as caught:
+            find()
+    finally:
+        sandbox.set_faults()
+    assert caught.value.mend == "gcloud auth login"
+
+
+@pytest.mark.clients
+@pytest.mark.skipif(shutil.which("gcloud") is None, reason="gcloud is not installed")
+def test_gcloud_without_an_account_is_as_good_as_none(act: Act) -> None:
+    act("anonymous")
+    with pytest.raises(GarscaffoldError, match="There are no Google credentials"):
+        find()
+
+
 USER = Credentials(UserCredentials(token="x"), "gcloud", "user:ada@acme.com")  # type: ignore[no-untyped-call]
 
 
@@ -128,6 +154,7 @@ def raised(kind: Any, *arguments: str) -> Exception:
         (raised(RefreshError, "Reauthentication is needed."), "from gcloud have expired", "gcloud auth login"),
         (raised(TransportError, "[SSL: CERTIFICATE_VERIFY_FAILED]"), "is not trusted", "REQUESTS_CA_BUNDLE"),
         (raised(TransportError, "no route to host"), "cannot be reached: no route", "HTTPS_PROXY"),
+        (raised(RefreshError, "The credentials do not contain the necessary fields"), "expired", "gcloud auth login"),
         (raised(RefreshError, "something new"), "something new", "login"),
     ],
 )

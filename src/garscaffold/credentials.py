@@ -87,7 +87,7 @@ def auth_failure(error: Exception, credentials: Credentials) -> GarscaffoldError
         return certificate_not_trusted(network_reason(said))
     if "impersonated" in said:
         return _impersonation_refused(said, credentials)
-    if re.search(r"invalid_grant|invalid_rapt|[Rr]eauth", said):
+    if re.search(r"invalid_grant|invalid_rapt|[Rr]eauth|necessary fields", said):
         mend = "gcloud auth login" if credentials.source == "gcloud" else LOGIN
         return GarscaffoldError(
             f"The credentials from {credentials.source} have expired or were revoked: Google gives no token for them.",
@@ -170,7 +170,11 @@ def _application_default_file(environment: Mapping[str, str], home: Path) -> str
 
 
 def _gcloud() -> Credentials | None:
-    """Return the credentials of gcloud's active account, or None when it has none; the token lasts for an hour."""
+    """Return the credentials of gcloud's active account, or None when it has none; the token lasts for an hour.
+
+    Raises:
+        GarscaffoldError: It has one, and gives no token for it.
+    """
     if process.find("gcloud") is None:
         return None
     answer = process.run(
@@ -178,7 +182,10 @@ def _gcloud() -> Credentials | None:
         check=False,
     )
     if answer.exit_code != 0:
-        return None
+        if "active account" in answer.stderr or "no credentialed accounts" in answer.stderr.lower():
+            return None
+        said = next((line for line in answer.stderr.splitlines() if "ERROR" in line), answer.stderr.strip())
+        raise GarscaffoldError(f"gcloud gives no token for its account: {said[:300]}", mend="gcloud auth login")
     from google.oauth2.credentials import Credentials as UserCredentials
 
     try:
