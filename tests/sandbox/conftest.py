@@ -1,7 +1,11 @@
 """A sandbox with the usual repositories, and distributions to put into it."""
 
+import hashlib
+import threading
 import zipfile
 from collections.abc import Iterator, Sequence
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -83,3 +87,45 @@ def upload(client: httpx.Client, repository: str, wheel: Path, **changes: str) -
         **changes,
     }
     return client.post(f"/{PROJECT}/{repository}/", data=fields, files={"content": (wheel.name, wheel.read_bytes())})
+
+
+@pytest.fixture
+def public(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
+    """An index elsewhere with acme-lib 0.1 and 9.9, and what was asked of it."""
+    asked: list[str] = []
+    root = tmp_path / "public"
+    (root / "simple" / "acme-lib").mkdir(parents=True)
+    lines = []
+    for version in ("0.1", "9.9"):
+        wheel = make_wheel(root / "files", "acme-lib", version)
+        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        lines.append(
+            f'<a href="../../files/{wheel.name}#sha256={digest}" data-requires-python="&gt;=3.8">{wheel.name}</a>'
+        )
+    lines.append('<a href="../../files/acme_lib-3.0-py3-none-any.whl#sha256=00">gone</a>')
+    wheel = make_wheel(root / "files", "acme-lib", "4.0")
+    lines.append(f'<a href="../../files/{wheel.name}#sha256={"1" * 64}">not what was promised</a>')
+    (root / "simple" / "acme-lib" / "index.html").write_text("".join(lines))
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_request(self, code: object = "-", size: object = "-") -> None:
+            asked.append(self.path)
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(root)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/simple", asked
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def layered(public: tuple[str, list[str]], tmp_path: Path) -> Iterator[Sandbox]:
+    """A standard, a remote and a virtual repository over both; the remote reads `public`."""
+    with Sandbox.start(tmp_path / "layered", index_url=public[0]) as running:
+        running.create_python_repository(PROJECT, LOCATION, "libs")
+        running.create_python_repository(PROJECT, LOCATION, "pypi", "remote")
+        running.create_python_repository(PROJECT, LOCATION, "all", "virtual", ["libs", "pypi"])
+        yield running

@@ -243,6 +243,24 @@ def test_uv_installs_by_keyring(sandbox: Sandbox, repositories: None, tools: Pat
     assert done.returncode == 0, said(done)
 
 
+def test_uv_publishes_by_keyring_and_installs_by_json_key(
+    sandbox: Sandbox, repositories: None, tools: Path, wheel: Path, empty: Path
+) -> None:
+    url = f"https://{HOST}/{PROJECT}/uploads/"
+    command = ["uv", "publish", "--publish-url", url, "--keyring-provider", "subprocess", "-u", "oauth2accesstoken"]
+    done = run(sandbox, tools, [*command, str(wheel)], "writer")
+    assert done.returncode == 0, said(done)
+    done = run(
+        sandbox,
+        tools,
+        ["uv", "pip", "install", "-p", str(empty), "--default-index", f"private={index('uploads')}", name_of(wheel)],
+        "anonymous",
+        UV_INDEX_PRIVATE_USERNAME="_json_key_base64",
+        UV_INDEX_PRIVATE_PASSWORD=base64.b64encode(sandbox.key_file("reader").read_bytes()).decode(),
+    )
+    assert done.returncode == 0, said(done)
+
+
 def test_uv_says_401_and_403(sandbox: Sandbox, repositories: None, tools: Path, wheel: Path, empty: Path) -> None:
     publish(sandbox, tools, wheel)
     command = ["uv", "pip", "install", "-p", str(empty), name_of(wheel), "--default-index"]
@@ -305,6 +323,60 @@ def poetry_project(tmp_path: Path) -> Path:
         """)
     )
     return folder
+
+
+def test_a_namesake_on_the_public_index_never_wins(layered: Sandbox, tools: Path, tmp_path: Path) -> None:
+    """The public index, here the remote repository, has acme-lib 9.9; ours is 0.1."""
+    ours = make_wheel(tmp_path / "ours", "acme-lib", "0.1", requires_python=">=3.11")
+    url = f"https://{HOST}/{PROJECT}/libs/"
+    assert run(layered, tools, ["twine", "upload", "--repository-url", url, str(ours)]).returncode == 0
+    project = tmp_path / "service"
+    project.mkdir()
+    (project / "pyproject.toml").write_text(
+        textwrap.dedent(f"""\
+        [project]
+        name = "orders"
+        version = "0.1.0"
+        requires-python = ">=3.11,<4"
+        dependencies = ["acme-lib>=0.1"]
+        [tool.poetry]
+        package-mode = false
+        [tool.poetry.dependencies]
+        acme-lib = {{ source = "private" }}
+        [[tool.poetry.source]]
+        name = "public"
+        url = "{index("pypi")}"
+        priority = "primary"
+        [[tool.poetry.source]]
+        name = "private"
+        url = "{index("libs")}"
+        priority = "explicit"
+        [tool.uv.sources]
+        acme-lib = {{ index = "private" }}
+        [[tool.uv.index]]
+        name = "private"
+        url = "{index("libs")}"
+        explicit = true
+        [[tool.uv.index]]
+        name = "public"
+        url = "{index("pypi")}"
+        default = true
+        """)
+    )
+    environment = {"POETRY_CACHE_DIR": str(tmp_path / "cache"), "POETRY_VIRTUALENVS_IN_PROJECT": "true"}
+    done = run(layered, tools, ["poetry", "-n", "-C", str(project), "lock"], "reader", **environment)
+    assert done.returncode == 0, said(done)
+    for name in ("PRIVATE", "PUBLIC"):
+        environment[f"UV_INDEX_{name}_USERNAME"] = "oauth2accesstoken"
+        environment[f"UV_INDEX_{name}_PASSWORD"] = layered.token("reader")
+    lock = ["uv", "lock", "--project", str(project), "--python", sys.executable]
+    done = run(layered, tools, lock, "anonymous", **{**environment, "UV_NO_CONFIG": "0"})
+    assert done.returncode == 0, said(done)
+    for file in ("poetry.lock", "uv.lock"):
+        locked = (project / file).read_text()
+        assert 'name = "acme-lib"\nversion = "0.1"' in locked, file
+        assert "9.9" not in locked
+        assert "ya29" not in locked
 
 
 @pytest.mark.parametrize("way", ["keyring", "token", "json-key"])

@@ -12,11 +12,7 @@ from pathlib import Path
 import pytest
 
 Type = Callable[..., "subprocess.CompletedProcess[str]"]
-RUN = (
-    "import sys; from garscaffold import cli\n"
-    "cli.COMMANDS.setdefault('sandbox', ('garscaffold.commands.sandbox:sandbox', ''))\n"
-    "sys.exit(cli.run(['sandbox', *sys.argv[1:]]))"
-)
+PROGRAM = [sys.executable, "-m", "garscaffold", "sandbox"]
 
 
 @pytest.fixture
@@ -30,7 +26,7 @@ def type_(variables: dict[str, str]) -> Iterator[Type]:
 
     def run(*arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [sys.executable, "-c", RUN, *arguments],
+            [*PROGRAM, *arguments],
             env={**variables, **more},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -108,7 +104,7 @@ def test_run_says_when_the_program_is_not_there(type_: Type) -> None:
 
 def test_run_ends_as_the_program_does_on_a_signal(variables: dict[str, str], type_: Type) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", RUN, "run", "sh", "-c", "echo ready; trap 'echo asked; exit 5' TERM; sleep 30 & wait"],
+        [*PROGRAM, "run", "sh", "-c", "echo ready; trap 'echo asked; exit 5' TERM; sleep 30 & wait"],
         env=variables,
         stdout=subprocess.PIPE,
         text=True,

@@ -97,6 +97,29 @@ def test_any_other_host_is_tunnelled_with_its_own_certificate(sandbox: Sandbox, 
     assert all(f":{port}" not in str(request) for request in sandbox.requests())
 
 
+def test_other_hosts_are_reached_through_the_machines_own_proxy(
+    own_sandbox: Sandbox, far: tuple[int, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, own_sandbox.proxy_url.replace("http://", "http://ada:secret@"))
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with Sandbox.start(tmp_path / "inner") as inner:
+        for name in ("HTTPS_PROXY", "https_proxy"):
+            monkeypatch.delenv(name)
+        with httpx.Client(proxy=inner.proxy_url, verify=context) as client:
+            assert client.get(f"https://127.0.0.1:{far[0]}/").content == b"far away " * 100_000
+        own_sandbox.stop()
+        with (
+            httpx.Client(proxy=inner.proxy_url, verify=context) as client,
+            pytest.raises(httpx.ProxyError, match="502"),
+        ):
+            client.get(f"https://127.0.0.1:{far[0]}/")
+
+
 def raw(sandbox: Sandbox, head: bytes) -> bytes:
     port = int(sandbox.proxy_url.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
