@@ -46,7 +46,8 @@ def test_makes_a_project_with_a_first_commit(garscaffold: Garscaffold, here: Pat
         "Ada Lovelace <ada@example.com> chore: start orders from the garscaffold template"
     )
     assert done.stdout == ""
-    for command in ("cd orders", "make install"):
+    first = "make lock install" if kind == "service" else "make install"
+    for command in ("cd orders", first):
         assert f"\n  {command}\n" in done.stderr
     assert names(here) == ["orders"]
 

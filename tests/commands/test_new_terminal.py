@@ -73,7 +73,7 @@ def test_every_question_can_be_answered_with_enter_but_the_project(terminal: Ter
     program.expect("pyproject.toml")
     program.expect("Create it")
     program.send(ENTER)
-    program.expect("make install")
+    program.expect("make lock install")
     assert ended(program) == 0
     assert answers(here / "my-service")["author_name"] == "Ada Lovelace"
     assert answers(here / "my-service")["gcp_project"] == "acme-prod"

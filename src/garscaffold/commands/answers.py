@@ -61,5 +61,5 @@ def _option(questionnaire: Questionnaire, question: Question) -> Callable[[Calla
         question.name,
         type=click.Choice(values) if values else click.STRING,
         multiple=question.is_list,
-        help=questionnaire.help(question, {}) + (" Repeat it for more." if question.is_list else ""),
+        help=questionnaire.help(question, {}) + (". Repeat it for more." if question.is_list else "."),
     )

@@ -90,6 +90,7 @@ def run_demo(destination: Path, *, console: Console) -> None:
     _make_room(destination, console)
     with console.progress("Preparing Poetry and its keyring in an environment of their own"):
         tools = _tools()
+    _forget_packages_of_earlier_demos()
     log = destination / MARK
     version = "{}.{}".format(*sys.version_info[:2])
     stages = story(destination, version if version in SUPPORTED else SUPPORTED[-1], with_docker=_has_docker())
@@ -132,6 +133,14 @@ def _make_room(destination: Path, console: Console) -> None:
     refuse_occupied(destination)
     (destination / "home").mkdir(parents=True)
     (destination / MARK).touch()
+
+
+def _forget_packages_of_earlier_demos() -> None:
+    """Take out of Poetry's cache what a new demo publishes anew under the same name, version and URL."""
+    cache = _cache() / "poetry"
+    shutil.rmtree(cache / "cache" / "repositories", ignore_errors=True)
+    for file in (cache / "artifacts").rglob("acme_lib-*"):
+        file.unlink()
 
 
 def _cache() -> Path:

@@ -105,7 +105,8 @@ def create(request: NewProject, *, console: Console, questionnaire: Questionnair
 
 def next_commands(kind: str, destination: Path) -> list[str]:
     """Return what to type next, in order."""
-    return [f"cd {shlex.quote(str(destination))}", "make install", "make run" if kind == "service" else "make test"]
+    commands = ["make lock install", "make run"] if kind == "service" else ["make install", "make test"]
+    return [f"cd {shlex.quote(str(destination))}", *commands]
 
 
 def _repositories_plan(
