@@ -114,11 +114,14 @@ class Server:
         return await loop.create_server(self._protocol(application), "127.0.0.1", 0)
 
     async def _tick(self) -> None:
+        answered = 0
         while not self._stop.is_set():
             self._dates()
-            busy = any(server_state.tasks for server_state in self._states)
-            if busy:
+            # Neither a long answer nor a request on a connection that was kept open is idleness.
+            total = sum(server_state.total_requests for server_state in self._states)
+            if total != answered or any(server_state.tasks for server_state in self._states):
                 self._touch()
+            answered = total
             idle = time.monotonic() - self._last_touched
             if self._options.idle_timeout is not None and idle > self._options.idle_timeout:
                 _log.info("stopping after %.0f s without a connection", idle)
