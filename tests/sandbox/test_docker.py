@@ -59,6 +59,8 @@ def docker(own_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> It
     finally:
         engine.terminate()
         engine.wait(30)
+        # The engine leaves this mount behind, and then nobody could delete the folder.
+        subprocess.run(["umount", str(folder / "exec" / "netns" / "default")], capture_output=True, check=False)
 
 
 def said(done: "subprocess.CompletedProcess[str]") -> str:
