@@ -46,7 +46,7 @@ def main() -> None:
             compare(
                 Contender("garscaffold new --defaults --no-git", [*ours, "--no-git"], clean),
                 Contender("copier copy --defaults", copier, clean),
-                bound=1.2,
+                bound=1.0,
             )
         )
         print("a new service with its commit (no bound)")

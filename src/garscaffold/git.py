@@ -1,10 +1,41 @@
 """The one door to git."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from garscaffold import process
 from garscaffold.errors import GarscaffoldError
+from garscaffold.tree import File, Kind
+
+QUIET = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+MERGE_FAILED = 128
+"""`git merge-file` ends with the number of conflicts, or with more than this when it could not work."""
+
+
+@dataclass(frozen=True)
+class WorkTree:
+    """Where a folder stands in a git repository.
+
+    Args:
+        top: The root of the work tree.
+        prefix: The folder's path in it with a slash at the end, or '' for the root itself.
+        private: The work tree's own folder in `.git`.
+    """
+
+    top: Path
+    prefix: str
+    private: Path
+
+
+@dataclass(frozen=True)
+class IndexEntry:
+    """One stage of a path in the index: 0, or 1 (base), 2 (ours), 3 (theirs) of a conflict."""
+
+    mode: str
+    blob: str
+    stage: int
+    path: str
 
 
 def is_inside_work_tree(folder: Path) -> bool:
@@ -42,3 +73,168 @@ def start_repository(folder: Path, message: str, *, author_name: str, author_ema
 
 def _git(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None, check: bool = True) -> str:
     return process.run(["git", *arguments], cwd=folder, environment=environment, check=check).stdout.strip()
+
+
+def work_tree(folder: Path) -> WorkTree | None:
+    """Return where `folder`, which exists, stands in a git work tree, or None."""
+    # No --path-format: git learned that only in 2.31. --absolute-git-dir is older.
+    command = ["git", "rev-parse", "--is-inside-work-tree", "--show-toplevel", "--absolute-git-dir", "--show-prefix"]
+    done = process.exchange(command, cwd=folder)
+    lines = done.stdout.decode("utf-8", "surrogateescape").split("\n")
+    if done.exit_code != 0 or lines[0] != "true":
+        return None
+    return WorkTree(Path(lines[1]), lines[3], Path(lines[2]))
+
+
+def head(folder: Path) -> str:
+    """Return the id of the commit that is checked out, or '' where there is none yet."""
+    return _git(folder, "rev-parse", "--verify", "--quiet", "HEAD", check=False)
+
+
+def status(folder: Path) -> tuple[list[str], list[str]]:
+    """Return what differs from the last commit in `folder`: tracked paths, and untracked ones, from the root."""
+    output = _bytes(folder, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", ".")
+    tracked: list[str] = []
+    untracked: list[str] = []
+    for line in output.decode("utf-8", "surrogateescape").split("\0"):
+        if line:
+            (untracked if line.startswith("?? ") else tracked).append(line[3:])
+    return tracked, untracked
+
+
+def ignored(folder: Path, paths: Iterable[str]) -> set[str]:
+    """Return those of `paths`, relative to `folder`, that git ignores there and does not track."""
+    names = "\0".join(paths).encode("utf-8", "surrogateescape")
+    if not names:
+        return set()
+    done = process.exchange(["git", "check-ignore", "-z", "--stdin"], cwd=folder, stdin=names)
+    return {name for name in done.stdout.decode("utf-8", "surrogateescape").split("\0") if name}
+
+
+def index_entries(folder: Path, paths: Sequence[str] = (), *, unmerged: bool = False) -> list[IndexEntry]:
+    """Return the index entries of `paths` in `folder`, or of all, or of those in conflict; paths are from the root."""
+    chosen = ["--unmerged"] if unmerged else ["--stage"]
+    literal = [f":(literal){path}" for path in paths] or ["."]
+    output = _bytes(folder, "ls-files", "-z", "--full-name", *chosen, "--", *literal)
+    entries = []
+    for line in output.decode("utf-8", "surrogateescape").split("\0"):
+        if line:
+            fields, _, path = line.partition("\t")
+            mode, blob, stage = fields.split()
+            entries.append(IndexEntry(mode, blob, int(stage), path))
+    return entries
+
+
+def write_index(folder: Path, lines: Sequence[str]) -> None:
+    """Put lines of `git update-index --index-info` into the index, in one go."""
+    _bytes(folder, "update-index", "-z", "--index-info", stdin="".join(f"{line}\0" for line in lines).encode())
+
+
+def store_blob(folder: Path, data: bytes) -> str:
+    """Store `data` in the repository and return its id."""
+    return _bytes(folder, "hash-object", "-w", "--stdin", stdin=data).decode().strip()
+
+
+def empty_blob(folder: Path) -> str:
+    """Return the id that stands for no blob, in the length that the repository uses."""
+    return "0" * len(_bytes(folder, "hash-object", "--stdin").decode().strip())
+
+
+def merge(base: Path, ours: Path, theirs: Path, *, labels: tuple[str, str, str]) -> tuple[bytes, int]:
+    """Merge three files; returns the result, with markers where it conflicts, and the number of conflicts.
+
+    Args:
+        base: What both came from.
+        ours: One side.
+        theirs: The other side.
+        labels: What markers call ours, base and theirs.
+    """
+    named = [word for label in labels for word in ("-L", label)]
+    command = ["git", "merge-file", "-p", *named, str(ours), str(base), str(theirs)]
+    done = process.exchange(command, cwd=base.parent)
+    if done.exit_code >= MERGE_FAILED:
+        raise GarscaffoldError(f"git could not merge: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout, done.exit_code
+
+
+def remote_tags(source: str) -> list[str]:
+    """Return the names of the tags in a repository or bundle, by its path or URL.
+
+    Raises:
+        GarscaffoldError: It cannot be read; what git said is part of the sentence.
+    """
+    output = process.run(["git", "ls-remote", "--tags", "--refs", "--", source], environment=QUIET).stdout
+    return [line.partition("refs/tags/")[2] for line in output.splitlines() if "refs/tags/" in line]
+
+
+def clone_bare(source: str, destination: Path) -> None:
+    """Copy a repository or bundle without a work tree.
+
+    Raises:
+        GarscaffoldError: It cannot be read.
+    """
+    process.run(["git", "clone", "--quiet", "--bare", "--", source, str(destination)], environment=QUIET)
+
+
+def commit_of(repository: Path, reference: str) -> str:
+    """Return the id of the commit that a tag, branch or id stands for, or '' when the repository has no such."""
+    # On standard input, where nothing can be taken for an option.
+    for name in (reference, f"refs/remotes/origin/{reference}"):
+        stdin = f"{name}^{{commit}}\n".encode()
+        found = (
+            _bytes(repository, "cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=stdin).decode().split()
+        )
+        if len(found) == 2 and found[1] == "commit":
+            return found[0]
+    return ""
+
+
+def describe(repository: Path, commit: str) -> str:
+    """Return git's description of a commit: its tag, or the nearest one with the distance, or a short id."""
+    return _git(repository, "describe", "--tags", "--always", commit)
+
+
+def is_shallow(repository: Path) -> bool:
+    """Tell whether the history of a repository is cut off."""
+    return _git(repository, "rev-parse", "--is-shallow-repository", check=False) == "true"
+
+
+def read_tree(repository: Path, commit: str) -> dict[str, File]:
+    """Return every file of a commit."""
+    entries = []
+    for line in _bytes(repository, "ls-tree", "-r", "-z", "--full-tree", commit).split(b"\0"):
+        if line:
+            fields, _, name = line.partition(b"\t")
+            mode, _, blob = fields.decode().split()
+            entries.append((name.decode("utf-8", "surrogateescape"), Kind(mode.replace("100664", "100644")), blob))
+    blobs = _blobs(repository, [blob for _, kind, blob in entries if kind is not Kind.SUBMODULE])
+    return {name: File(blobs.get(blob, blob.encode()), kind) for name, kind, blob in entries}
+
+
+def tag_notes(repository: Path, tag: str) -> str:
+    """Return the message of an annotated tag without its first line; '' for any other tag."""
+    form = "--format=%(objecttype)%00%(contents:body)"
+    kind, _, body = (
+        _bytes(repository, "for-each-ref", form, f"refs/tags/{tag}").decode("utf-8", "replace").partition("\0")
+    )
+    return body.strip() if kind == "tag" else ""
+
+
+def _blobs(repository: Path, ids: Sequence[str]) -> dict[str, bytes]:
+    asked = list(dict.fromkeys(ids))
+    output = _bytes(repository, "cat-file", "--batch", stdin="".join(f"{blob}\n" for blob in asked).encode())
+    found, position = {}, 0
+    for blob in asked:
+        end = output.index(b"\n", position)
+        size = int(output[position:end].split()[2])
+        found[blob] = output[end + 1 : end + 1 + size]
+        position = end + size + 2
+    return found
+
+
+def _bytes(folder: Path, *arguments: str, stdin: bytes = b"") -> bytes:
+    done = process.exchange(["git", *arguments], cwd=folder, environment={"GIT_TERMINAL_PROMPT": "0"}, stdin=stdin)
+    if done.exit_code != 0:
+        said = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+        raise GarscaffoldError(f"`git {arguments[0]}` failed with exit code {done.exit_code}: {said[-1]}")
+    return done.stdout

@@ -19,6 +19,15 @@ class Result:
     stderr: str
 
 
+@dataclass(frozen=True)
+class RawResult:
+    """What a finished program left, as bytes."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+
+
 def find(program: str) -> str | None:
     """Return the full path of `program` on PATH, or None."""
     return shutil.which(program)
@@ -68,3 +77,29 @@ def run(
             + (f": {said[-1]}" if said else ", and said nothing.")
         )
     return Result(done.returncode, done.stdout, done.stderr)
+
+
+def exchange(
+    command: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+) -> RawResult:
+    """Run a program to its end, give it `stdin`, and return what it wrote byte for byte, whatever its exit code.
+
+    Raises:
+        GarscaffoldError: The program is not installed.
+    """
+    try:
+        done = subprocess.run(
+            command, cwd=cwd, env={**os.environ, **(environment or {})}, input=stdin, capture_output=True, check=False
+        )
+    except FileNotFoundError as error:
+        if cwd is not None and not cwd.is_dir():
+            raise
+        raise GarscaffoldError(
+            f"The program {command[0]} is not installed, or not on PATH.",
+            mend=f"Install {command[0]}, then run the command again.",
+        ) from error
+    return RawResult(done.returncode, done.stdout, done.stderr)

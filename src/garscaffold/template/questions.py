@@ -12,7 +12,7 @@ from typing import Any, Self
 import yaml
 
 from garscaffold.errors import GarscaffoldError
-from garscaffold.template.jinja import Renderer
+from garscaffold.template.jinja import Renderer, Source
 
 TYPES = ("str", "int", "float", "bool", "yaml", "json", "path")
 TRUE_WORDS = frozenset({"y", "yes", "t", "true", "on", "1"})
@@ -91,8 +91,8 @@ class Questionnaire:
         return cls.parse((template / "copier.yml").read_text(encoding="utf-8"), macros=template)
 
     @classmethod
-    def parse(cls, text: str, *, macros: Traversable | None = None) -> Self:
-        """Read the text of a `copier.yml`, whose texts may import from files in the folder `macros`.
+    def parse(cls, text: str, *, macros: Traversable | Source | None = None) -> Self:
+        """Read the text of a `copier.yml`, whose texts may import from files in `macros`.
 
         Raises:
             GarscaffoldError: It is not a mapping of questions.

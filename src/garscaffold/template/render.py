@@ -1,18 +1,63 @@
-"""Copier: the only module that imports it."""
+"""A version of a template rendered to files in memory, by ourselves or by Copier: the only module that imports it."""
 
+import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from garscaffold.errors import GarscaffoldError
+from garscaffold.template.config import NotPlainError, code_that_runs, load
+from garscaffold.template.plain import PlainTemplate, Rendering, Wish, matcher
+from garscaffold.template.repository import KEPT, TemplateRepository, opened
+from garscaffold.tree import File, Kind, Tree
 
 ANSWERS_FILE = ".copier-answers.yml"
 
 
+class Workshop:
+    """Renders versions of one open template, and keeps the last ones compiled.
+
+    Args:
+        repository: The open template.
+    """
+
+    def __init__(self, repository: TemplateRepository) -> None:
+        self.repository = repository
+        self._compiled: dict[str, PlainTemplate | None] = {}
+
+    def render(self, commit: str, wish: Wish) -> Rendering:
+        """Render a project.
+
+        Args:
+            commit: The version's commit.
+            wish: The answers, and what the project records as its template.
+
+        Raises:
+            GarscaffoldError: The template cannot be rendered with these answers, or it runs code.
+        """
+        template = self._template(commit)
+        if template is not None:
+            try:
+                return template.render(wish)
+            except NotPlainError:
+                # Copier does what we do not, and says in its own words what is wrong with a template or an answer.
+                pass
+        return _by_copier(self.repository, commit, wish)
+
+    def _template(self, commit: str) -> PlainTemplate | None:
+        if commit not in self._compiled:
+            try:
+                self._compiled[commit] = PlainTemplate(self.repository.tree(commit))
+            except NotPlainError:
+                self._compiled[commit] = None
+            while len(self._compiled) > KEPT:
+                del self._compiled[next(iter(self._compiled))]
+        return self._compiled[commit]
+
+
 def render(template: Path, version: str, answers: Mapping[str, Any], destination: Path, *, source: str) -> None:
-    """Write a project.
+    """Write a new project.
 
     Args:
         template: A git repository or bundle that holds the template.
@@ -24,29 +69,92 @@ def render(template: Path, version: str, answers: Mapping[str, Any], destination
     Raises:
         GarscaffoldError: The template cannot be rendered with these answers.
     """
+    with opened(str(template)) as repository:
+        wish = Wish(answers, {}, {"_commit": version, "_src_path": source})
+        rendering = Workshop(repository).render(repository.commit(version), wish)
+    write_tree(rendering.files, destination)
+
+
+def write_tree(files: Tree, destination: Path) -> None:
+    """Write files into a folder; it and its folders are made."""
+    destination.mkdir(parents=True, exist_ok=True)
+    for folder in {(destination / name).parent for name in files}:
+        folder.mkdir(parents=True, exist_ok=True)
+    for name, file in files.items():
+        path = destination / name
+        if file.kind is Kind.SYMLINK:
+            path.symlink_to(os.fsdecode(file.data))
+            continue
+        path.write_bytes(file.data)
+        if file.kind is Kind.EXECUTABLE:
+            mode = path.stat().st_mode
+            path.chmod(mode | (mode & 0o444) >> 2)
+
+
+def read_folder(folder: Path) -> dict[str, File]:
+    """Return every file in a folder."""
+    files = {}
+    for base, folders, names in os.walk(folder):
+        links = [name for name in folders if Path(base, name).is_symlink()]
+        for path in (Path(base, name) for name in [*names, *links]):
+            files[path.relative_to(folder).as_posix()] = read_file(path)
+    return files
+
+
+def read_file(path: Path) -> File:
+    """Return the file at a path, a symbolic link as what it is."""
+    if path.is_symlink():
+        return File(os.fsencode(path.readlink()), Kind.SYMLINK)
+    return File(path.read_bytes(), Kind.EXECUTABLE if path.stat().st_mode & 0o100 else Kind.FILE)
+
+
+def _by_copier(repository: TemplateRepository, commit: str, wish: Wish) -> Rendering:
+    _refuse_code(repository, commit)
     import copier
+    import yaml
     from copier.errors import CopierError
     from jinja2 import TemplateError
 
+    answers = {**wish.last, **wish.given}
+    with tempfile.TemporaryDirectory(prefix="garscaffold-rendered-") as aside:
+        destination = Path(aside) / "project"
+        try:
+            copier.run_copy(
+                str(repository.folder),
+                destination,
+                data={name: value for name, value in answers.items() if not name.startswith("_")},
+                vcs_ref=commit,
+                exclude=wish.exclude,
+                settings=copier.Settings(),
+                defaults=True,
+                overwrite=True,
+                quiet=True,
+            )
+        except (CopierError, TemplateError, ValueError, TypeError, OSError) as error:
+            raise GarscaffoldError(f"The template could not be rendered: {error}") from error
+        files = read_folder(destination)
+    recorded = files.get(ANSWERS_FILE)
+    if recorded is not None:
+        text = recorded.data.decode("utf-8")
+        # Copier rendered from our copy of the template; the project records where the template really is.
+        header = "".join(line for line in text.splitlines(keepends=True) if line.startswith("#"))
+        document = {**yaml.safe_load(text), **wish.metadata}
+        body = yaml.safe_dump(document, indent=4, allow_unicode=True, default_flow_style=False)
+        files[ANSWERS_FILE] = File((header + body).encode(), recorded.kind)
+    return Rendering(files, ANSWERS_FILE, matcher(_settings(repository, commit).get("_skip_if_exists", ())))
+
+
+def _settings(repository: TemplateRepository, commit: str) -> Mapping[str, Any]:
     try:
-        copier.run_copy(
-            str(template),
-            destination,
-            data=dict(answers),
-            vcs_ref=version,
-            settings=copier.Settings(),
-            defaults=True,
-            overwrite=True,
-            quiet=True,
+        return load(repository.tree(commit))
+    except NotPlainError:
+        return {}
+
+
+def _refuse_code(repository: TemplateRepository, commit: str) -> None:
+    code = code_that_runs(_settings(repository, commit))
+    if code:
+        raise GarscaffoldError(
+            f"This template runs code of its own on this machine ({code}), which garscaffold never does.",
+            mend="If you trust it: copier update --trust",
         )
-    except (CopierError, TemplateError, ValueError) as error:
-        raise GarscaffoldError(f"The template could not be rendered: {error}") from error
-    _record_source(destination / ANSWERS_FILE, source)
-
-
-def _record_source(answers_file: Path, source: str) -> None:
-    header, _, body = answers_file.read_text(encoding="utf-8").partition("\n")
-    recorded = {**yaml.safe_load(body), "_src_path": source}
-    # The form of Ansible's to_nice_yaml, in which Copier's documentation has templates write this file.
-    text = yaml.safe_dump(recorded, indent=4, allow_unicode=True, default_flow_style=False)
-    answers_file.write_text(f"{header}\n{text}", encoding="utf-8")
