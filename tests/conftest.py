@@ -23,6 +23,29 @@ KEPT = (
     "NO_PROXY",
 )
 
+# Reasons, one a line, for which tests may be skipped. Where it is set, any other reason fails the run.
+EXPECTED_SKIPS = "GARSCAFFOLD_EXPECTED_SKIPS"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--live", metavar="PROJECT", help="run the contract against Artifact Registry in this project too")
+    parser.addoption("--live-location", metavar="LOCATION", default="europe-west1", help="where (default: %(default)s)")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Let no test be skipped silently where somebody said which ones may be."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if EXPECTED_SKIPS not in os.environ or reporter is None:
+        return
+    expected = [line.strip() for line in os.environ[EXPECTED_SKIPS].splitlines() if line.strip()]
+    reasons = {str(report.longrepr[2]) for report in reporter.stats.get("skipped", [])}
+    surprising = sorted(reason for reason in reasons if not any(words in reason for words in expected))
+    if surprising:
+        reporter.ensure_newline()
+        reporter.write_line(f"Skipped, though nobody expected it: {'; '.join(surprising)}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:

@@ -17,11 +17,6 @@ LOCATION = "europe-west1"
 Connect = Callable[..., GoogleRegistry]
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--live", metavar="PROJECT", help="run the contract against Artifact Registry in this project too")
-    parser.addoption("--live-location", metavar="LOCATION", default="europe-west1", help="where (default: %(default)s)")
-
-
 @pytest.fixture(scope="session")
 def shared_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     with Sandbox.start(tmp_path_factory.mktemp("sandbox")) as running:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from platformdirs import user_cache_path
@@ -18,6 +19,9 @@ from garscaffold.commands.options import HELP, console_options
 from garscaffold.console import Console
 from garscaffold.errors import GarscaffoldError
 from garscaffold.scaffold import refuse_occupied
+
+if TYPE_CHECKING:
+    from garscaffold.sandbox import Sandbox
 
 PROJECT, LOCATION = "garscaffold-sandbox", "europe-west1"
 TOOLS = ("poetry==2.5.1", "poetry-plugin-export==1.10.1", "keyrings.google-artifactregistry-auth==1.1.2")
@@ -41,8 +45,8 @@ class Stage:
     commands: tuple[tuple[str, ...], ...]
 
 
-def story(destination: Path, python_version: str, *, with_docker: bool) -> list[Stage]:
-    """Return what the demo does, in order, in the folder `destination`."""
+def story(destination: Path, python_version: str, image_build: tuple[str, ...] = ()) -> list[Stage]:
+    """Return what the demo does, in order, in the folder `destination`; the image is built where a command is given."""
     where = ("--gcp-project", PROJECT, "--location", LOCATION)
     answers = (
         *("--defaults", "--index-mode", "virtual", *where, "--python-version", python_version),
@@ -73,8 +77,8 @@ def story(destination: Path, python_version: str, *, with_docker: bool) -> list[
             ),
         ),
     ]
-    if with_docker:
-        stages.append(Stage("Build its image", service, (("docker", "compose", "build"),)))
+    if image_build:
+        stages.append(Stage("Build its image, with the same login as a build secret", service, (image_build,)))
     return [*stages, Stage("Look at the repository", destination, (("garscaffold", "repo", "show", "python", *where),))]
 
 
@@ -92,10 +96,12 @@ def run_demo(destination: Path, *, console: Console) -> None:
         tools = _tools()
     _forget_packages_of_earlier_demos()
     log = destination / MARK
-    version = "{}.{}".format(*sys.version_info[:2])
-    stages = story(destination, version if version in SUPPORTED else SUPPORTED[-1], with_docker=_has_docker())
+    running = "{}.{}".format(*sys.version_info[:2])
+    version = running if running in SUPPORTED else SUPPORTED[-1]
     seconds: list[float] = []
     with Sandbox.start(destination / "sandbox") as sandbox:
+        has_image = _has_docker() and _has_image(f"python:{version}-slim", console)
+        stages = story(destination, version, _image_build(sandbox) if has_image else ())
         environment = {**_clean_environment(destination, tools), **sandbox.environment("user")}
         for number, stage in enumerate(stages, 1):
             started = time.monotonic()
@@ -118,7 +124,7 @@ def worth_showing(command: Sequence[str], said: str) -> str:
     if command[:2] == ("garscaffold", "repo"):
         return said
     lines = [line for line in said.splitlines() if line.strip()]
-    created = [line for line in lines if line.startswith("Created ")]
+    created = [line for line in lines if line.startswith("Created ") or " naming to " in line]
     return (created or lines or [""])[-1].strip("= ")
 
 
@@ -173,6 +179,26 @@ def _has_docker() -> bool:
         return False
     done = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
     return done.returncode == 0 and subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
+
+
+def _has_image(name: str, console: Console) -> bool:
+    """Tell whether a base image is there, or can be had."""
+    for command in (["docker", "image", "inspect", name], ["docker", "pull", "--quiet", name]):
+        with console.progress(f"Getting the base image {name}"):
+            if subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0:
+                return True
+    console.warn(f"No image is built: {name} is not here and cannot be pulled.")
+    return False
+
+
+def _image_build(sandbox: "Sandbox") -> tuple[str, ...]:
+    """Return the command that builds an image: the sandbox is reached like Google from behind a company's proxy."""
+    secrets = {"ca_bundle": sandbox.bundle_file, "gar_adc": sandbox.adc_file()}
+    return (
+        *("docker", "build", "--network=host", "--build-arg=HTTPS_PROXY", "--tag=garscaffold-demo"),
+        *(f"--secret=id={name},src={path}" for name, path in secrets.items()),
+        ".",
+    )
 
 
 def _clean_environment(destination: Path, tools: Path) -> dict[str, str]:
