@@ -61,7 +61,7 @@ def collect(
     context: dict[str, Any] = {}
     answers: dict[str, Any] = {}
     problems: list[str] = []
-    missing: list[Question] = []
+    missing: list[tuple[Question, Any]] = []
     for question in questionnaire.questions:
         name = question.name
         if not questionnaire.applies(question, context):
@@ -80,13 +80,13 @@ def collect(
                 elif ask is not None:
                     context[name] = questionnaire.check(question, ask(prompt), context)
                 else:
-                    missing.append(question)
+                    missing.append((question, default))
                     continue
         except InvalidAnswerError as error:
             problems.append(f"{question.flag}: {error}")
             continue
         answers[name] = context[name]
-    _refuse(problems, missing, take_defaults=take_defaults)
+    _refuse(problems, missing)
     return answers
 
 
@@ -134,19 +134,20 @@ def _refuse_unknown(questionnaire: Questionnaire, given: Mapping[str, Any]) -> N
             )
 
 
-def _refuse(problems: Sequence[str], missing: Sequence[Question], *, take_defaults: bool) -> None:
+def _refuse(problems: Sequence[str], missing: Sequence[tuple[Question, Any]]) -> None:
+    """Raise one error for all broken rules and all missing answers, the latter with the defaults that they have."""
     if not problems and not missing:
         return
     lines = []
     if missing:
-        width = max(len(question.flag) for question in missing)
+        width = max(len(question.flag) for question, _ in missing)
         lines.append("There is nobody to ask, and these answers are missing:")
-        lines += [f"  {question.flag:<{width}}  {question.help}" for question in missing]
+        lines += [f"  {question.flag:<{width}}  {question.help}" for question, _ in missing]
     if problems:
         lines.append("These answers break a rule:")
         lines += [f"  {problem}" for problem in problems]
-    mend = f"Add {' '.join(f'{question.flag} …' for question in missing)}" if missing else "Correct them."
-    if not take_defaults and any(not question.required for question in missing):
-        required = [f"{question.flag} …" for question in missing if question.required]
-        mend = f"Add {' '.join(['--defaults', *required])}, or answer each by its option."
+    flags = [f"{question.flag} …" for question, default in missing if default is None]
+    mend = f"Add {' '.join(flags)}" if flags else "Correct them."
+    if len(flags) < len(missing):
+        mend = f"Add {' '.join(['--defaults', *flags])}, or answer each by its option."
     raise usage_error("\n".join(lines), mend=mend)
