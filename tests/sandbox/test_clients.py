@@ -19,7 +19,14 @@ from tests.sandbox.conftest import HOST, LOCATION, PROJECT, make_wheel
 
 pytestmark = pytest.mark.clients
 
-TOOLS = ["uv", "twine", "keyring", "keyrings.google-artifactregistry-auth", "poetry", "pip>=25.1"]
+TOOLS = [
+    "keyring==25.7.0",
+    "keyrings.google-artifactregistry-auth==1.1.2",
+    "pip==26.3",
+    "poetry==2.5.1",
+    "twine==7.0.0",
+    "uv==0.13.8",
+]
 # What this machine's own configuration of the clients would add to a test.
 CLEAN = {
     "PIP_CONFIG_FILE": os.devnull,
@@ -38,7 +45,7 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tools")
     venv.create(folder, with_pip=True)
     python = str(folder / "bin" / "python")
-    subprocess.run([python, "-m", "pip", "install", "-q", "uv"], check=True)
+    subprocess.run([python, "-m", "pip", "install", "-q", TOOLS[-1]], check=True)
     subprocess.run([str(folder / "bin" / "uv"), "pip", "install", "-q", "-p", python, *TOOLS], check=True)
     return folder / "bin"
 
@@ -486,3 +493,17 @@ def test_gcloud_print_settings_embeds_the_key_of_a_service_account(sandbox: Sand
     done = run_in(sandbox, [*command, "--project", PROJECT, "--location", LOCATION], identity="reader")
     assert done.returncode == 0, said(done)
     assert f"https://{HOST}/{PROJECT}/uploads/" in done.stdout
+
+
+@needs_gcloud
+def test_gclouds_docker_helper_gives_what_the_registry_takes(sandbox: Sandbox, tmp_path: Path) -> None:
+    host = f"{LOCATION}-docker.pkg.dev"
+    environment = {"DOCKER_CONFIG": str(tmp_path), "HOME": str(tmp_path)}
+    done = run_in(sandbox, ["gcloud", "auth", "configure-docker", host, "--quiet"], environment=environment)
+    assert done.returncode == 0, said(done)
+    assert json.loads((tmp_path / "config.json").read_text())["credHelpers"] == {host: "gcloud"}
+    helper = f"echo https://{host} | docker-credential-gcloud get"
+    done = run_in(sandbox, ["sh", "-c", helper], environment=environment)
+    given = json.loads(done.stdout)
+    assert given["Username"] == "_dcgcloud_token"
+    assert given["Secret"].startswith("ya29.")
