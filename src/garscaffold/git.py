@@ -136,7 +136,7 @@ def store_blob(folder: Path, data: bytes) -> str:
 
 
 def empty_blob(folder: Path) -> str:
-    """Return the id that stands for no blob, in the length that the repository uses."""
+    """Return the id that stands for no blob, as long as the repository's ids are."""
     return "0" * len(_bytes(folder, "hash-object", "--stdin").decode().strip())
 
 

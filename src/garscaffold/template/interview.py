@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any
 
 from garscaffold.errors import usage_error
@@ -40,6 +41,7 @@ def collect(
     suggested: Mapping[str, Any],
     ask: Ask | None,
     take_defaults: bool,
+    recorded: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Answer every question that applies.
 
@@ -50,6 +52,7 @@ def collect(
             out.
         ask: Puts a question to a person; None when nobody is there.
         take_defaults: Take the default of every question that was not given.
+        recorded: Answers from an earlier time; taken without asking where they still keep the rules.
 
     Returns:
         The answers to the questions that apply, checked, in the order of the questions.
@@ -70,6 +73,8 @@ def collect(
         try:
             if name in given:
                 context[name] = questionnaire.check(question, given[name], context)
+            elif name in recorded and _is_well(questionnaire, question, recorded[name], context):
+                context[name] = questionnaire.check(question, recorded[name], context)
             else:
                 default = _default(questionnaire, question, context, suggested)
                 prompt = _prompt(questionnaire, question, context, default)
@@ -88,6 +93,14 @@ def collect(
         answers[name] = context[name]
     _refuse(problems, missing)
     return answers
+
+
+def _is_well(questionnaire: Questionnaire, question: Question, answer: Any, context: Mapping[str, Any]) -> bool:
+    try:
+        questionnaire.check(question, answer, context)
+    except InvalidAnswerError:
+        return False
+    return True
 
 
 def _hidden(questionnaire: Questionnaire, question: Question, context: Mapping[str, Any]) -> Any:

@@ -45,6 +45,13 @@ class Workshop:
                 pass
         return _by_copier(self.repository, commit, wish)
 
+    def excludes(self, commit: str) -> tuple[str, ...]:
+        """Return the patterns of what a version does not render."""
+        template = self._template(commit)
+        if template is not None:
+            return template.config.exclude
+        return tuple(_settings(self.repository, commit).get("_exclude", ()))
+
     def _template(self, commit: str) -> PlainTemplate | None:
         if commit not in self._compiled:
             try:

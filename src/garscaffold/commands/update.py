@@ -1,0 +1,307 @@
+"""`garscaffold update`: one project, to a newer version of its template."""
+
+import os
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from garscaffold import git, process
+from garscaffold.commands.answers import read_data, read_data_file
+from garscaffold.commands.options import HELP, console_options
+from garscaffold.console import Console
+from garscaffold.errors import ExitCode, GarscaffoldError, usage_error
+from garscaffold.plan import Step
+from garscaffold.template import bundle
+from garscaffold.template.interview import Ask
+from garscaffold.template.render import Workshop
+from garscaffold.template.repository import location_of, opened, released_versions
+from garscaffold.update.journal import APPLYING, Journal
+from garscaffold.update.merge import Outcome
+from garscaffold.update.planning import Update, choose_route, plan_update
+from garscaffold.update.preview import changelog_text, changes_text, diff_text, heading
+from garscaffold.update.project import LABELS, Checkout, open_checkout, refuse_unsaved
+
+
+@dataclass(frozen=True)
+class UpdateRequest:
+    """What was asked for on the command line.
+
+    Args:
+        folder: The project.
+        version: The version to go to; None for the newest.
+        given: Answers from files and options, by question.
+        take_defaults: Take the default of every new question that was not given.
+        dry_run: Show what would change and write nothing.
+    """
+
+    folder: Path
+    version: str | None
+    given: Mapping[str, Any]
+    take_defaults: bool
+    dry_run: bool
+
+
+def bring_up(request: UpdateRequest, *, console: Console) -> None:
+    """Show what an update does, ask, and do it.
+
+    Raises:
+        GarscaffoldError: It cannot be done, or there are conflicts to resolve.
+    """
+    checkout = open_checkout(request.folder)
+    journal = Journal(checkout.folder, checkout.work_tree)
+    _refuse_unfinished(journal, request, console=console)
+    with _template(checkout.source) as (location, install):
+        with console.progress(f"Reading the template's versions from {location}"):
+            route = choose_route(checkout.version, released_versions(location), request.version)
+        if not route.between and not request.given:
+            document = {"state": "up-to-date", **_template_json(checkout, route.start, route.start), "changes": []}
+            console.result(f"{checkout.folder.name} is up to date: template {route.start}.", document)
+            return
+        refuse_unsaved(checkout)
+        with opened(location) as repository:
+            update = plan_update(
+                checkout,
+                route,
+                repository,
+                Workshop(repository),
+                given=request.given,
+                ask=_interviewer(console) if console.interactive and not request.take_defaults else None,
+                take_defaults=request.take_defaults,
+            )
+        _carry_out(update, journal, install, request, console=console)
+
+
+def finish(folder: Path, *, console: Console) -> None:
+    """Claim the new version, once every conflict is resolved.
+
+    Raises:
+        GarscaffoldError: There is nothing to finish, or a conflict is left.
+    """
+    checkout = open_checkout(folder)
+    journal = Journal(checkout.folder, checkout.work_tree)
+    document = journal.read()
+    if document is None or document["state"] == APPLYING:
+        raise GarscaffoldError("No update waits to be finished here.", mend="Start one with: garscaffold update")
+    prefix = checkout.work_tree.prefix
+    unmerged = {entry.path.removeprefix(prefix) for entry in git.index_entries(checkout.folder, unmerged=True)}
+    marked = {path for path in document["conflicts"] if _has_markers(checkout.folder / path)}
+    left = sorted(unmerged | marked)
+    if left:
+        raise GarscaffoldError(
+            f"Conflicts are left in {', '.join(left)}.",
+            mend=f"Resolve them, then: git add {' '.join(map(shlex.quote, left))} && garscaffold update --finish",
+            exit_code=ExitCode.CONFLICT,
+        )
+    with journal.alone():
+        journal.finish(document)
+    console.say(f"{checkout.folder.name} is at template {document['to']} now. Commit it: git add --all && git commit")
+    console.result("", {"state": "finished", "from": document["from"], "to": document["to"]})
+
+
+def abort(folder: Path, *, console: Console) -> None:
+    """Bring a project back to what it was before the update.
+
+    Raises:
+        GarscaffoldError: No update is under way, or it was committed meanwhile.
+    """
+    folder = folder.absolute()
+    work_tree = git.work_tree(folder) if folder.is_dir() else None
+    journal = Journal(folder, work_tree) if work_tree else None
+    document = journal.read() if journal else None
+    if journal is None or document is None:
+        raise GarscaffoldError(
+            "No update is under way here.", mend="To undo one that is done and not committed: git restore ."
+        )
+    if git.head(folder) != document["head"]:
+        raise GarscaffoldError(
+            "There are commits since the update began, which --abort will not undo.",
+            mend=f"git reset --soft {document['head'][:12]}, then: garscaffold update --abort",
+        )
+    with journal.alone():
+        journal.roll_back()
+    console.say(f"{folder.name} is as it was before the update.")
+    console.result("", {"state": "aborted", "from": document["from"], "to": document["to"]})
+
+
+def _carry_out(
+    update: Update, journal: Journal, install: Step | None, request: UpdateRequest, *, console: Console
+) -> None:
+    document = _document(update, applied=not request.dry_run)
+    news = changelog_text(update)
+    shown = "\n".join([heading(update), *([f"\n{news}\n"] if news else []), changes_text(update)])
+    if request.dry_run:
+        text = diff_text([*update.changes, update.answers])
+        console.say(f"{shown}\n")
+        console.result(text.removesuffix("\n"), {**document, "diff": text})
+        return
+    console.say(shown)
+    if update.is_empty:
+        console.result("", {**document, "state": "up-to-date"})
+        return
+    if not console.confirm("Update it?"):
+        raise GarscaffoldError("Nothing was changed, as you said.")
+    if install:
+        install.apply()
+    with journal.alone(), console.progress("Writing the changes"):
+        journal.apply(update.changes, answers=update.answers, details={"from": update.start, "to": update.end})
+    console.result("", document)
+    where = "" if request.folder == Path() else f" {shlex.quote(str(request.folder))}"
+    if update.conflicts:
+        names = ", ".join(change.path for change in update.conflicts)
+        raise GarscaffoldError(
+            f"Your changes and the template's meet in {names}. The version is not recorded until they are resolved.",
+            mend=f"Resolve them, git add them, then: garscaffold update{where} --finish"
+            f"\n       or bring back everything with: garscaffold update{where} --abort",
+            exit_code=ExitCode.CONFLICT,
+        )
+    console.say("\nDone. Look at it with git diff, pass your tests, then: git add --all && git commit")
+
+
+def _refuse_unfinished(journal: Journal, request: UpdateRequest, *, console: Console) -> None:
+    document = journal.read()
+    if document is None:
+        return
+    if document["state"] == APPLYING:
+        if request.dry_run:
+            raise GarscaffoldError("An update was cut off here.", mend="Take it back with: garscaffold update --abort")
+        with journal.alone():
+            journal.recover()
+        console.say("An earlier update was cut off here; it was taken back first.")
+        return
+    raise GarscaffoldError(
+        f"The update to {document['to']} has conflicts that are not resolved: {', '.join(document['conflicts'])}.",
+        mend="Resolve them and run: garscaffold update --finish, or: garscaffold update --abort",
+        exit_code=ExitCode.CONFLICT,
+    )
+
+
+@contextmanager
+def _template(source: str) -> Iterator[tuple[str, Step | None]]:
+    """Give where a template is read from, with the step that first puts our own into place, where that lacks."""
+    install = bundle.install_step(Path.home()) if source == bundle.SOURCE else None
+    if install is None:
+        yield location_of(source), None
+        return
+    with bundle.packaged_bundle() as packaged:
+        yield str(packaged), install
+
+
+def _interviewer(console: Console) -> Ask:
+    # Here and not above: without anybody to ask, none of it is needed.
+    from garscaffold.commands.interviewer import Interviewer
+
+    return Interviewer(console)
+
+
+def _has_markers(path: Path) -> bool:
+    if path.is_symlink() or not path.is_file():
+        return False
+    marks = {f"<<<<<<< {LABELS[0]}".encode(), f">>>>>>> {LABELS[2]}".encode()}
+    return any(line.rstrip() in marks for line in path.read_bytes().splitlines())
+
+
+def _document(update: Update, *, applied: bool) -> dict[str, Any]:
+    state = "planned" if not applied else "conflicts" if update.conflicts else "updated"
+    return {
+        "state": state,
+        **_template_json(update.checkout, update.start, update.end),
+        "changelog": [release.to_json() for release in update.changelog],
+        "new_answers": dict(update.new_answers),
+        "changes": [change.to_json() for change in update.changes],
+        "conflicts": [change.path for change in update.changes if change.outcome is Outcome.CONFLICTING],
+        "applied": applied,
+    }
+
+
+def _template_json(checkout: Checkout, start: str, end: str) -> dict[str, Any]:
+    return {
+        "project": os.fspath(checkout.folder),
+        "template": {"source": checkout.source, "from": start, "to": end},
+    }
+
+
+def read_words(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
+    """Split what is left of a command line into paths and answers: `--QUESTION ANSWER` or `--QUESTION=ANSWER`.
+
+    The questions are those of the project's own template, which nobody knows before it is read.
+
+    Raises:
+        GarscaffoldError: An option has no answer, or is no question.
+    """
+    paths: list[str] = []
+    answers: dict[str, Any] = {}
+    remaining = list(words)
+    while remaining:
+        word = remaining.pop(0)
+        if not word.startswith("-"):
+            paths.append(word)
+            continue
+        name, equals, value = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or not name or (not equals and not remaining):
+            raise usage_error(f"No such option: {word}", mend="garscaffold update -h")
+        question = name.replace("-", "_")
+        value = value if equals else remaining.pop(0)
+        if question in answers:
+            earlier = answers[question]
+            answers[question] = [*(earlier if isinstance(earlier, list) else [earlier]), value]
+        else:
+            answers[question] = value
+    return paths, answers
+
+
+@click.command(
+    context_settings={**HELP, "ignore_unknown_options": True},
+    epilog="""\b
+Examples:
+  garscaffold update                        what is new, file by file; then ask, then do it
+  garscaffold update services/orders --dry-run
+  garscaffold update --to 1.1.0 --defaults -y
+  garscaffold update --deploy cloud-run     every question of the template is an option
+  garscaffold update --finish               after the conflicts are resolved
+
+\b
+Exit code 3: your changes and the template's meet in the same lines. They are marked, in the files and in
+git's index; --finish records the new version, --abort brings back everything as it was.""",
+)
+@click.argument("words", metavar="[PATH] [--QUESTION ANSWER]...", nargs=-1, type=click.UNPROCESSED)
+@click.option("--to", "version", metavar="VERSION", help="The version to go to; the newest by default.")
+@click.option("-d", "--data", metavar="KEY=VALUE", multiple=True, help="Answer a question; lists are written as YAML.")
+@click.option(
+    "--data-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A YAML file of answers."
+)
+@click.option("--defaults", is_flag=True, help="Take the default of every new question that is not given.")
+@click.option("--dry-run", is_flag=True, help="Show the diff and touch nothing.")
+@click.option("--finish", "finishing", is_flag=True, help="Record the new version: the conflicts are resolved.")
+@click.option("--abort", "aborting", is_flag=True, help="Bring everything back as it was before the update.")
+@console_options
+def update(
+    console: Console,
+    words: Sequence[str],
+    version: str | None,
+    data: Sequence[str],
+    data_file: Path | None,
+    defaults: bool,
+    dry_run: bool,
+    finishing: bool,
+    aborting: bool,
+) -> None:
+    """Bring a project to a newer version of its template."""
+    paths, flags = read_words(words)
+    if len(paths) > 1:
+        raise usage_error(f"One project at a time, and not {' and '.join(paths)}.")
+    folder = Path(paths[0]) if paths else Path()
+    given = {**(read_data_file(data_file) if data_file else {}), **read_data(data), **flags}
+    if process.find("git") is None:
+        raise GarscaffoldError("git is not installed, or not on PATH.", mend="Install git, then run it again.")
+    if finishing or aborting:
+        if given or version or dry_run or (finishing and aborting):
+            raise usage_error("--finish and --abort stand alone.")
+        (finish if finishing else abort)(folder, console=console)
+        return
+    request = UpdateRequest(folder, version, given, take_defaults=defaults, dry_run=dry_run)
+    bring_up(request, console=console)

@@ -1,0 +1,158 @@
+"""What an update has to know of a project: its answers, its place in git, and the files that it is about."""
+
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from garscaffold import git
+from garscaffold.errors import GarscaffoldError
+from garscaffold.template.plain import Match, remembered_answers
+from garscaffold.template.render import ANSWERS_FILE, read_file
+from garscaffold.tree import File, Tree
+from garscaffold.update.merge import Project
+
+LABELS = ("before updating", "last update", "after updating")
+"""What conflict markers call the sides: the words of Copier, so that both leave the same files."""
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A project on this machine.
+
+    Args:
+        folder: Where it is, absolute.
+        work_tree: Where that is in git.
+        answers: What its answers file records.
+    """
+
+    folder: Path
+    work_tree: git.WorkTree
+    answers: Mapping[str, Any]
+
+    @property
+    def source(self) -> str:
+        """What it records as its template."""
+        return str(self.answers["_src_path"])
+
+    @property
+    def version(self) -> str:
+        """What it records as its version: a description of git's, most often a tag."""
+        return str(self.answers["_commit"])
+
+
+def open_checkout(folder: Path) -> Checkout:
+    """Read a project.
+
+    Raises:
+        GarscaffoldError: It is none that can be updated.
+    """
+    folder = folder.absolute()
+    if not folder.is_dir():
+        raise GarscaffoldError(f"There is no folder {folder}.", mend="Name the folder of a project.")
+    answers = _read_answers(folder)
+    work_tree = git.work_tree(folder)
+    if work_tree is None:
+        raise GarscaffoldError(
+            f"{folder} is not in a git repository, and an update has to be undoable.",
+            mend=f"cd {folder} && git init && git add --all && git commit -m 'Before the update'",
+        )
+    return Checkout(folder, work_tree, answers)
+
+
+def refuse_unsaved(checkout: Checkout) -> None:
+    """Refuse a project with changes that are not committed.
+
+    Raises:
+        GarscaffoldError: It has some, or was never committed.
+    """
+    changed, untracked = git.status(checkout.folder)
+    prefix = checkout.work_tree.prefix
+    if f"{prefix}{ANSWERS_FILE}" in untracked:
+        raise GarscaffoldError(
+            f"{checkout.folder} was never committed.", mend="git add --all && git commit -m 'Before the update'"
+        )
+    if changed:
+        listed = ", ".join(path.removeprefix(prefix) for path in changed[:5]) + (", …" if len(changed) > 5 else "")
+        raise GarscaffoldError(
+            f"{checkout.folder} has changes that are not committed: {listed}. Nothing was touched.",
+            mend="Commit them, or put them aside with: git stash",
+        )
+
+
+def read_side(checkout: Checkout, paths: Iterable[str], owns: Match) -> Project:
+    """Read the project's side of a merge.
+
+    Args:
+        checkout: The project.
+        paths: The paths that the template changed.
+        owns: Tells which paths the template leaves to the project.
+    """
+    files: dict[str, File] = {}
+    obstacles: dict[str, str] = {}
+    for path in paths:
+        obstacle = _obstacle(checkout.folder, path)
+        target = checkout.folder / path
+        if obstacle:
+            obstacles[path] = obstacle
+        elif target.is_symlink() or target.exists():
+            files[path] = read_file(target)
+    missing = [path for path in paths if path not in files and path not in obstacles]
+    return Project(files, obstacles, frozenset(git.ignored(checkout.folder, missing)), owns)
+
+
+def merge_with_git(base: bytes, ours: bytes, theirs: bytes) -> tuple[bytes, int]:
+    """Merge texts by `git merge-file`."""
+    with tempfile.TemporaryDirectory(prefix="garscaffold-merge-") as aside:
+        sides = [Path(aside) / name for name in ("base", "ours", "theirs")]
+        for path, data in zip(sides, (base, ours, theirs), strict=True):
+            path.write_bytes(data)
+        return git.merge(sides[0], sides[1], sides[2], labels=LABELS)
+
+
+def questions_source(tree: Tree) -> Any:
+    """Return what gives the text of a template's file by its path, for questions that import macros."""
+
+    def read(name: str) -> str | None:
+        return tree[name].data.decode("utf-8") if name in tree else None
+
+    return read
+
+
+def _obstacle(folder: Path, path: str) -> str:
+    *parents, _ = path.split("/")
+    parent = folder
+    for name in parents:
+        parent /= name
+        shown = parent.relative_to(folder)
+        if parent.is_symlink():
+            return f"{shown} is a symbolic link here"
+        if parent.exists() and not parent.is_dir():
+            return f"{shown} is a file here"
+    target = folder / path
+    return f"{path} is a folder here" if target.is_dir() and not target.is_symlink() else ""
+
+
+def _read_answers(folder: Path) -> dict[str, Any]:
+    path = folder / ANSWERS_FILE
+    try:
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  both are safe
+    except FileNotFoundError as error:
+        raise GarscaffoldError(
+            f"{folder} was not made from a template: it has no {ANSWERS_FILE}.",
+            mend="Name the project's own folder: garscaffold update PATH",
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise GarscaffoldError(
+            f"{path} cannot be read: {str(error).splitlines()[0]}.",
+            mend=f"Take the committed one: git checkout HEAD -- {ANSWERS_FILE}",
+        ) from error
+    if not isinstance(document, dict) or not {"_src_path", "_commit"} <= document.keys():
+        raise GarscaffoldError(
+            f"{path} does not say which template and version the project is from.",
+            mend="Restore its lines _src_path and _commit from the project's history.",
+        )
+    return remembered_answers(document)
