@@ -1,6 +1,7 @@
 """`garscaffold sandbox`: Artifact Registry on loopback, at its real URLs."""
 
 import os
+import shlex
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -108,7 +109,10 @@ def start(console: Console, place: StateDirectory, idle_timeout: float, **option
     elif options["faults"]:
         running.set_faults(*options["faults"])
     console.result(_text(running), _document(running))
-    console.tip('eval "$(garscaffold sandbox env)" makes pip, uv, Poetry, twine, curl and gcloud of a shell use it.')
+    which = "" if place.path == default_directory("default").path else f" --state {shlex.quote(str(place.path))}"
+    console.tip(
+        f'eval "$(garscaffold sandbox env{which})" makes pip, uv, Poetry, twine, curl and gcloud of a shell use it.'
+    )
 
 
 @sandbox.command(context_settings=HELP)
