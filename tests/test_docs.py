@@ -25,6 +25,7 @@ def _row(question: Question) -> list[str]:
     default = "none" if question.required else "empty" if question.default == "" else f"`{question.default}`"
     values = list(question.choices.values()) if isinstance(question.choices, dict) else list(question.choices)
     rules = re.findall(r"%\}\s*([^{%]*(?:\{\{.*?\}\}[^{%]*)?[.])\s*\{%", question.validator)
+    rules = [re.sub(r"\{\{ (\w+) \}\}", r"`\1`", rule) for rule in rules]
     flag = "(argument)" if question.name == "kind" else f"`{question.flag}`"
     row = (
         f"`{question.name}`<br>{flag}",
