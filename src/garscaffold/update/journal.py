@@ -81,6 +81,8 @@ class Journal:
         conflicts = [change for change in changes if change.stages]
         written = [change for change in changes if change.before != change.after]
         written += [] if conflicts else [answers]
+        # Deletions first: a file may become a folder, or a folder a file.
+        written.sort(key=lambda change: change.after is not None)
         self._begin(written, conflicts, answers, details)
         try:
             for change in written:
@@ -101,7 +103,8 @@ class Journal:
         document = self.read()
         if document is None:
             return
-        for number, entry in enumerate(document["files"]):
+        # What was made goes first, as it may stand where something was.
+        for number, entry in sorted(enumerate(document["files"]), key=lambda each: each[1]["before"] is not None):
             temporary(self.folder / entry["path"]).unlink(missing_ok=True)
             before = self._stored("before", number, entry["before"])
             if look(self.folder, entry["path"]) != before:

@@ -1,6 +1,7 @@
 """What an update does to each file: a pure function of three trees, the old version, the new one, and the project."""
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -56,18 +57,31 @@ class FileChange:
 
 
 @dataclass(frozen=True)
+class Obstacle:
+    """What keeps a project from having a file at a path.
+
+    Args:
+        reason: What stands there, in words.
+        files: The files that would have to go; empty for what no update takes away.
+    """
+
+    reason: str
+    files: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class Project:
     """The project's side of a merge.
 
     Args:
         files: What it has, of the paths that the template changed.
-        obstacles: Paths where it can have no such file, each with the reason.
+        obstacles: What keeps it from having files at other paths.
         ignored: Paths that git ignores; when one is missing, nobody decided that.
         owns: Tells which paths the template writes once and then leaves to the project (`_skip_if_exists`).
     """
 
     files: Tree
-    obstacles: Mapping[str, str]
+    obstacles: Mapping[str, Obstacle]
     ignored: frozenset[str]
     owns: Callable[[str], bool]
 
@@ -94,18 +108,21 @@ def plan_changes(old: Tree, new: Tree, project: Project, merge: MergeText) -> tu
     Raises:
         GarscaffoldError: Something stands where a new file has to go.
     """
-    paths = sorted({*touched(old, new), *recreated(old, new, project.owns)})
-    changes = (_change(path, old.get(path), new.get(path), project, merge) for path in paths)
-    return tuple(change for change in changes if change is not None)
+    dropped = [_dropped(path, old[path], project) for path in sorted(old.keys() - new.keys())]
+    gone = {change.path for change in dropped if change and change.outcome is Outcome.DELETED}
+    paths = sorted(new.keys() & {*touched(old, new), *recreated(old, new, project.owns)})
+    written = [_change(path, old.get(path), new[path], project, merge, gone) for path in paths]
+    changes = [change for change in (*dropped, *written) if change is not None]
+    return tuple(sorted(changes, key=lambda change: change.path))
 
 
-def _change(path: str, old: File | None, new: File | None, project: Project, merge: MergeText) -> FileChange | None:
+def _change(
+    path: str, old: File | None, new: File, project: Project, merge: MergeText, gone: AbstractSet[str]
+) -> FileChange | None:
+    obstacle = project.obstacles.get(path)
+    if obstacle and not (obstacle.files and obstacle.files <= gone):
+        return _obstructed(path, old, obstacle)
     mine = project.files.get(path)
-    obstacle = project.obstacles.get(path, "")
-    if obstacle:
-        return _obstructed(path, old, new, obstacle)
-    if new is None:
-        return _dropped(path, old, mine, owned=project.owns(path))
     if mine is None:
         if old is None or project.owns(path) or path in project.ignored:
             return FileChange(path, Outcome.ADDED, None, new)
@@ -115,23 +132,22 @@ def _change(path: str, old: File | None, new: File | None, project: Project, mer
     return _merged(path, old, mine, new, merge)
 
 
-def _obstructed(path: str, old: File | None, new: File | None, obstacle: str) -> FileChange | None:
-    if new is None:
-        return None
-    if old is None and "link" not in obstacle:
+def _obstructed(path: str, old: File | None, obstacle: Obstacle) -> FileChange:
+    if old is None and obstacle.files:
         raise GarscaffoldError(
-            f"The template has a new file {path}, and {obstacle}. Nothing was changed.",
+            f"The template has a new file {path}, and {obstacle.reason}. Nothing was changed.",
             mend="Rename what is there, commit, then run it again.",
         )
-    return FileChange(path, Outcome.KEPT, None, None, obstacle)
+    return FileChange(path, Outcome.KEPT, None, None, obstacle.reason)
 
 
-def _dropped(path: str, old: File | None, mine: File | None, *, owned: bool) -> FileChange | None:
-    if mine is None or old is None:
+def _dropped(path: str, old: File, project: Project) -> FileChange | None:
+    mine = project.files.get(path)
+    if mine is None:
         return None
     if _same(mine, old):
         return FileChange(path, Outcome.DELETED, mine, None)
-    if owned:
+    if project.owns(path):
         return FileChange(path, Outcome.KEPT, mine, mine, "the template has it no longer; it is yours")
     stages = Stages(old, mine, None)
     return FileChange(path, Outcome.CONFLICTING, mine, mine, "deleted in the template, changed by you", stages)

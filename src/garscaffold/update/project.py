@@ -13,7 +13,7 @@ from garscaffold.errors import GarscaffoldError
 from garscaffold.template.plain import Match, remembered_answers
 from garscaffold.template.render import ANSWERS_FILE, read_file
 from garscaffold.tree import File, Tree
-from garscaffold.update.merge import Project
+from garscaffold.update.merge import Obstacle, Project
 
 LABELS = ("before updating", "last update", "after updating")
 """What conflict markers call the sides: the words of Copier, so that both leave the same files."""
@@ -92,7 +92,7 @@ def read_side(checkout: Checkout, paths: Iterable[str], owns: Match) -> Project:
         owns: Tells which paths the template leaves to the project.
     """
     files: dict[str, File] = {}
-    obstacles: dict[str, str] = {}
+    obstacles: dict[str, Obstacle] = {}
     for path in paths:
         obstacle = _obstacle(checkout.folder, path)
         target = checkout.folder / path
@@ -122,18 +122,21 @@ def questions_source(tree: Tree) -> Any:
     return read
 
 
-def _obstacle(folder: Path, path: str) -> str:
+def _obstacle(folder: Path, path: str) -> Obstacle | None:
     *parents, _ = path.split("/")
     parent = folder
     for name in parents:
         parent /= name
-        shown = parent.relative_to(folder)
+        shown = parent.relative_to(folder).as_posix()
         if parent.is_symlink():
-            return f"{shown} is a symbolic link here"
+            return Obstacle(f"{shown} is a symbolic link here")
         if parent.exists() and not parent.is_dir():
-            return f"{shown} is a file here"
+            return Obstacle(f"{shown} is a file here", frozenset({shown}))
     target = folder / path
-    return f"{path} is a folder here" if target.is_dir() and not target.is_symlink() else ""
+    if target.is_symlink() or not target.is_dir():
+        return None
+    inside = frozenset(each.relative_to(folder).as_posix() for each in target.rglob("*") if not each.is_dir())
+    return Obstacle(f"{path} is a folder here", inside or frozenset({path}))
 
 
 def _read_answers(folder: Path) -> dict[str, Any]:
