@@ -88,9 +88,9 @@ def to_crlf(name: str) -> Edit:
     return edit
 
 
+TWELVE = "".join(LINES[:12]).encode()
 TEXT = "".join(LINES) + "orders\n"
 MERGED_TEXT = changed(LINES, _10="line 10 new\n", _20="line 20\nline 20a\n", _30="line 30 new\n") + "orders\n"
-MINE = "<<<<<<< before updating\n"
 
 SITUATIONS = [
     Situation("nothing edited", nothing),
@@ -139,7 +139,7 @@ SITUATIONS = [
         "a file edited that the template renames",
         replace("old_name.txt", "line 3\n", "three\n"),
         differs="deleted in the template, edited by the team",
-        wants={"old_name.txt": changed(LINES[:12], _3="three\n").encode(), "new_name.txt": "".join(LINES[:12]).encode()},
+        wants={"old_name.txt": changed(LINES[:12], _3="three\n").encode(), "new_name.txt": TWELVE},
     ),
     Situation(
         "a file edited that the template deletes",
@@ -176,7 +176,10 @@ SITUATIONS = [
     Situation("made executable by both", mode("mode.sh", 0o755)),
     Situation("made executable by the template, edited by the team", put("mode.sh", "echo mine\n")),
     Situation("an executable edited elsewhere", replace("both.sh", "echo one", "echo 1")),
-    Situation("an executable edited and no longer one", both(replace("unmode.sh", "echo", "printf"), mode("unmode.sh", 0o644))),
+    Situation(
+        "an executable edited and no longer one",
+        both(replace("unmode.sh", "echo", "printf"), mode("unmode.sh", 0o644)),
+    ),
     Situation("no newline at the end, edited elsewhere", replace("noeol.txt", "one\n", "1\n")),
     Situation("no newline at the end, edited there", replace("noeol.txt", "last", "mine")),
     Situation("the newline at the end added by both", put("eol.txt", "one\ntwo\nlast\n")),
@@ -204,7 +207,10 @@ SITUATIONS = [
         "an ignored file edited",
         replace("settings.local", "other: 1", "other: 2"),
         differs="an ignored file edited by the team",
-        wants={"settings.local": b"<<<<<<< before updating\nsetting: 1\nother: 2\n=======\nsetting: 2\nother: 1\n>>>>>>> after updating\n"},
+        wants={
+            "settings.local": b"<<<<<<< before updating\nsetting: 1\nother: 2\n=======\n"
+            b"setting: 2\nother: 1\n>>>>>>> after updating\n"
+        },
     ),
     Situation("an ignored file of the team's own", put("build/out.o", b"\0built")),
     Situation("a `_skip_if_exists` file edited", put("locked.txt", "mine\n")),

@@ -89,7 +89,14 @@ class Journal:
                 put(self.folder, change.path, change.after)
             if conflicts:
                 nothing = git.empty_blob(self.work_tree.top)
-                lines = [line for each in conflicts for line in self._index_lines(each.path, each.stages, nothing)]
+                # What git ignores stays out of its index: adding it there would have somebody commit it.
+                outside = git.ignored(self.folder, [each.path for each in conflicts])
+                lines = [
+                    line
+                    for each in conflicts
+                    if each.path not in outside
+                    for line in self._index_lines(each.path, each.stages, nothing)
+                ]
                 git.write_index(self.work_tree.top, lines)
                 self._write(self.place, {**(self.read() or {}), "state": CONFLICTS})
             else:
@@ -105,7 +112,8 @@ class Journal:
             return
         # What was made goes first, as it may stand where something was.
         for number, entry in sorted(enumerate(document["files"]), key=lambda each: each[1]["before"] is not None):
-            temporary(self.folder / entry["path"]).unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary(self.folder / entry["path"]).unlink()
             before = self._stored("before", number, entry["before"])
             if look(self.folder, entry["path"]) != before:
                 put(self.folder, entry["path"], before, mode=entry["mode"])
