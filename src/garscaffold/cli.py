@@ -18,6 +18,7 @@ from garscaffold.errors import ExitCode, GarscaffoldError
 # `--help` and completion import no command; a test holds the two together.
 COMMANDS: dict[str, tuple[str, str]] = {
     "new": ("garscaffold.commands.new:new", "Create a service or a shared package."),
+    "update": ("garscaffold.commands.update:update", "Bring a project to a newer version of its template."),
     "repo": ("garscaffold.commands.repo:repo", "Repositories in Artifact Registry: plan, create, list, show, grant."),
     "sandbox": (
         "garscaffold.commands.sandbox:sandbox",
