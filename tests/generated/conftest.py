@@ -64,6 +64,8 @@ class Toolbox:
             status: What it has to end with.
             variables: On top of the toolbox's own environment.
         """
+        if command[0] == "make" and shutil.which("make") is None:
+            pytest.skip("no make here")
         done = subprocess.run(
             [str(part) for part in command],
             cwd=cwd,
