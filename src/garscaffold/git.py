@@ -181,9 +181,7 @@ def commit_of(repository: Path, reference: str) -> str:
     # On standard input, where nothing can be taken for an option.
     for name in (reference, f"refs/remotes/origin/{reference}"):
         stdin = f"{name}^{{commit}}\n".encode()
-        found = (
-            _bytes(repository, "cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=stdin).decode().split()
-        )
+        found = _read(repository, "cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=stdin).decode().split()
         if len(found) == 2 and found[1] == "commit":
             return found[0]
     return ""
@@ -191,18 +189,18 @@ def commit_of(repository: Path, reference: str) -> str:
 
 def describe(repository: Path, commit: str) -> str:
     """Return git's description of a commit: its tag, or the nearest one with the distance, or a short id."""
-    return _git(repository, "describe", "--tags", "--always", commit)
+    return _read(repository, "describe", "--tags", "--always", commit).decode().strip()
 
 
 def is_shallow(repository: Path) -> bool:
     """Tell whether the history of a repository is cut off."""
-    return _git(repository, "rev-parse", "--is-shallow-repository", check=False) == "true"
+    return _read(repository, "rev-parse", "--is-shallow-repository").strip() == b"true"
 
 
 def read_tree(repository: Path, commit: str) -> dict[str, File]:
     """Return every file of a commit."""
     entries = []
-    for line in _bytes(repository, "ls-tree", "-r", "-z", "--full-tree", commit).split(b"\0"):
+    for line in _read(repository, "ls-tree", "-r", "-z", "--full-tree", commit).split(b"\0"):
         if line:
             fields, _, name = line.partition(b"\t")
             mode, _, blob = fields.decode().split()
@@ -215,14 +213,14 @@ def tag_notes(repository: Path, tag: str) -> str:
     """Return the message of an annotated tag without its first line; '' for any other tag."""
     form = "--format=%(objecttype)%00%(contents:body)"
     kind, _, body = (
-        _bytes(repository, "for-each-ref", form, f"refs/tags/{tag}").decode("utf-8", "replace").partition("\0")
+        _read(repository, "for-each-ref", form, f"refs/tags/{tag}").decode("utf-8", "replace").partition("\0")
     )
     return body.strip() if kind == "tag" else ""
 
 
 def _blobs(repository: Path, ids: Sequence[str]) -> dict[str, bytes]:
     asked = list(dict.fromkeys(ids))
-    output = _bytes(repository, "cat-file", "--batch", stdin="".join(f"{blob}\n" for blob in asked).encode())
+    output = _read(repository, "cat-file", "--batch", stdin="".join(f"{blob}\n" for blob in asked).encode())
     found, position = {}, 0
     for blob in asked:
         end = output.index(b"\n", position)
@@ -232,8 +230,15 @@ def _blobs(repository: Path, ids: Sequence[str]) -> dict[str, bytes]:
     return found
 
 
-def _bytes(folder: Path, *arguments: str, stdin: bytes = b"") -> bytes:
-    done = process.exchange(["git", *arguments], cwd=folder, environment={"GIT_TERMINAL_PROMPT": "0"}, stdin=stdin)
+def _read(repository: Path, *arguments: str, stdin: bytes = b"") -> bytes:
+    # It was named by the user, or is our own copy: git's guard against bare ones that lie around is not meant.
+    return _bytes(repository, *arguments, stdin=stdin, settings=("-c", "safe.bareRepository=all"))
+
+
+def _bytes(folder: Path, *arguments: str, stdin: bytes = b"", settings: Sequence[str] = ()) -> bytes:
+    done = process.exchange(
+        ["git", *settings, *arguments], cwd=folder, environment={"GIT_TERMINAL_PROMPT": "0"}, stdin=stdin
+    )
     if done.exit_code != 0:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
         raise GarscaffoldError(f"`git {arguments[0]}` failed with exit code {done.exit_code}: {said[-1]}")

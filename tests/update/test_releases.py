@@ -1,0 +1,90 @@
+"""Every released version of our template updates to the newest, over the main combinations of answers."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from garscaffold.template import bundle
+from garscaffold.template.plain import Wish
+from garscaffold.template.render import Workshop, write_tree
+from garscaffold.template.repository import TemplateRepository, opened
+from garscaffold.update.journal import Journal
+from garscaffold.update.planning import Update, choose_route, plan_update
+from garscaffold.update.project import open_checkout
+from tests.generated.combinations import main_combinations, name_of
+from tests.update.templates import git
+
+GIVEN = {
+    "gcp_project": "acme-prod",
+    "author_name": "Ada Lovelace",
+    "author_email": "ada@example.com",
+    "project_name": "orders",
+}
+
+
+@pytest.fixture(scope="module")
+def repository() -> Iterator[TemplateRepository]:
+    with bundle.packaged_bundle() as packaged, opened(str(packaged)) as found:
+        yield found
+
+
+def versions() -> list[str]:
+    with bundle.packaged_bundle() as packaged:
+        return [str(version) for version in bundle.versions(packaged)]
+
+
+def generated(repository: TemplateRepository, version: str, answers: Mapping[str, object], folder: Path) -> Path:
+    metadata = {"_commit": version, "_src_path": bundle.SOURCE}
+    wish = Wish({**GIVEN, **answers}, {}, metadata)
+    write_tree(Workshop(repository).render(repository.commit(version), wish).files, folder)
+    git(folder, "init", "--quiet")
+    commit(folder)
+    return folder
+
+
+def commit(folder: Path) -> None:
+    git(folder, "add", "--all", "--force")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message=state")
+
+
+def planned(repository: TemplateRepository, project: Path) -> Update:
+    with bundle.packaged_bundle() as packaged:
+        released = {version: str(version) for version in bundle.versions(packaged)}
+    checkout = open_checkout(project)
+    route = choose_route(checkout.version, released, None)
+    return plan_update(checkout, route, repository, Workshop(repository), given={}, ask=None, take_defaults=True)
+
+
+@pytest.mark.parametrize("answers", list(main_combinations()), ids=name_of)
+@pytest.mark.parametrize("version", versions())
+def test_without_edits_there_is_no_conflict(
+    repository: TemplateRepository, tmp_path: Path, version: str, answers: Mapping[str, object]
+) -> None:
+    project = generated(repository, version, answers, tmp_path / "orders")
+    update = planned(repository, project)
+    assert update.conflicts == ()
+    journal = Journal(project, update.checkout.work_tree)
+    with journal.alone():
+        journal.apply(update.changes, answers=update.answers, details={})
+    commit(project)
+    again = planned(repository, project)
+    assert again.start == again.end == versions()[-1]
+    assert again.is_empty
+
+
+@pytest.mark.parametrize("version", versions())
+def test_a_teams_edits_stay(repository: TemplateRepository, tmp_path: Path, version: str) -> None:
+    project = generated(repository, version, {"kind": "service"}, tmp_path / "orders")
+    readme, settings = project / "README.md", project / "src" / "orders" / "settings.py"
+    readme.write_text(f"{readme.read_text()}\n## Our own section\n\nOur own words.\n")
+    settings.write_text(f"{settings.read_text()}\n\nOURS = 1\n")
+    (project / "Makefile").unlink()
+    commit(project)
+    update = planned(repository, project)
+    journal = Journal(project, update.checkout.work_tree)
+    with journal.alone():
+        journal.apply(update.changes, answers=update.answers, details={})
+    assert "Our own words." in readme.read_text()
+    assert settings.read_text().endswith("OURS = 1\n") or update.conflicts
+    assert not (project / "Makefile").exists()
