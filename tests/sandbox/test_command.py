@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from garscaffold.process import find
+
 Type = Callable[..., "subprocess.CompletedProcess[str]"]
 PROGRAM = [sys.executable, "-m", "garscaffold", "sandbox"]
 
