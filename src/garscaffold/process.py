@@ -51,32 +51,15 @@ def run(
     Raises:
         GarscaffoldError: The program is not installed, or it failed and `check` is set.
     """
-    try:
-        done = subprocess.run(
-            command,
-            cwd=cwd,
-            env={**os.environ, **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
-    except FileNotFoundError as error:
-        if cwd is not None and not cwd.is_dir():
-            raise
-        raise GarscaffoldError(
-            f"The program {command[0]} is not installed, or not on PATH.",
-            mend=f"Install {command[0]}, then run the command again.",
-        ) from error
-    if check and done.returncode != 0:
+    raw = exchange(command, cwd=cwd, environment=environment)
+    done = Result(raw.exit_code, raw.stdout.decode("utf-8", "replace"), raw.stderr.decode("utf-8", "replace"))
+    if check and done.exit_code != 0:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()
         raise GarscaffoldError(
-            f"`{' '.join(command[:3])}` failed with exit code {done.returncode}"
+            f"`{' '.join(command[:3])}` failed with exit code {done.exit_code}"
             + (f": {said[-1]}" if said else ", and said nothing.")
         )
-    return Result(done.returncode, done.stdout, done.stderr)
+    return done
 
 
 def exchange(
