@@ -179,6 +179,12 @@ def test_a_dry_run_shows_the_diff_and_touches_nothing(garscaffold: Garscaffold, 
     assert answers(project)["_commit"] == "1.1.0"
 
 
+def test_a_dry_run_as_json_holds_the_diff(garscaffold: Garscaffold, project: Path) -> None:
+    document = json.loads(garscaffold("update", "orders", "--dry-run", "--json", "--team=a", "--defaults").stdout)
+    assert (document["state"], document["applied"], document["conflicts"]) == ("planned", False, [])
+    assert "+line 10 new\n" in document["diff"]
+
+
 @pytest.mark.parametrize(
     "given",
     [["--team", "a"], ["--team=a"], ["-d", "team=a"], ["--data-file", "data.yml"]],
@@ -478,6 +484,24 @@ def test_our_own_template_is_put_into_place_first(garscaffold: Garscaffold, tmp_
     assert done.returncode == 0, done.stderr
     assert (colleague / ".local/share/garscaffold/template.bundle").is_file()
     assert "Other words." in (here / "o" / "README.md").read_text()
+
+
+def test_a_template_that_only_copier_understands_is_rendered_by_it(
+    garscaffold: Garscaffold, here: Path, tmp_path: Path
+) -> None:
+    unusual = tmp_path / "unusual"
+    files = {"copier.yml": "a: 1\n---\nsecond: {type: str, default: two}\n", "a.txt.jinja": "{{ second }}\n"}
+    release(unusual, "1.0.0", files)
+    release(unusual, "1.1.0", {**files, "a.txt.jinja": "{{ second }} in {{ _folder_name }}\n"})
+    render(unusual, "1.0.0", {}, here / "orders", source=str(unusual))
+    git(here / "orders", "init", "--quiet")
+    (here / "orders" / "mine.txt").write_text("mine\n")
+    commit(here / "orders")
+    done = garscaffold("update", "orders", "--defaults")
+    assert done.returncode == 0, done.stderr
+    assert (here / "orders" / "a.txt").read_text() == "two in orders\n"
+    assert answers(here / "orders") == {"_commit": "1.1.0", "_src_path": str(unusual), "a": 1, "second": "two"}
+    assert git(here / "orders", "status", "--porcelain").split() == ["M", ".copier-answers.yml", "M", "a.txt"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -98,6 +98,14 @@ def test_a_second_update_at_the_same_time_is_refused(journal: Journal) -> None:
         pass
 
 
+def test_a_plan_that_is_stale_is_refused(journal: Journal) -> None:
+    (journal.folder / "changed").write_text("edited while somebody read the plan\n")
+    before = tree(journal)
+    with pytest.raises(GarscaffoldError, match="changed was changed"):
+        apply(journal)
+    assert tree(journal) == before
+
+
 def test_gits_lock_is_respected(journal: Journal) -> None:
     mine = File(b"mine\n")
     put(journal.folder, "changed", mine)

@@ -28,6 +28,7 @@ class Wish:
         metadata: `_commit` and `_src_path` as the project records them.
         exclude: Patterns on top of the template's own.
         operation: What templates see as `_copier_operation` in their patterns: copy or update.
+        folder: The name of the project's folder, for templates that look at it.
     """
 
     given: Mapping[str, Any]
@@ -35,6 +36,7 @@ class Wish:
     metadata: Mapping[str, str]
     exclude: tuple[str, ...] = ()
     operation: str = "copy"
+    folder: str = "project"
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ def _by_copier(repository: TemplateRepository, commit: str, wish: Wish) -> Rende
 
     answers = {**wish.last, **wish.given}
     with tempfile.TemporaryDirectory(prefix="garscaffold-rendered-") as aside:
-        destination = Path(aside) / "project"
+        destination = Path(aside) / wish.folder
         try:
             copier.run_copy(
                 str(repository.folder),

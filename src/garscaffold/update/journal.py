@@ -77,12 +77,16 @@ class Journal:
             changes: What becomes of each file.
             answers: The answers file, which claims the new version.
             details: What a later finish or abort says about this update.
+
+        Raises:
+            GarscaffoldError: The project is not any more what the changes were planned for.
         """
         conflicts = [change for change in changes if change.stages]
         written = [change for change in changes if change.before != change.after]
         written += [] if conflicts else [answers]
         # Deletions first: a file may become a folder, or a folder a file.
         written.sort(key=lambda change: change.after is not None)
+        self._refuse_stale([*written, *conflicts])
         self._begin(written, conflicts, answers, details)
         try:
             for change in written:
@@ -151,6 +155,12 @@ class Journal:
         entry = document["answers"]
         put(self.folder, entry["path"], self._stored("answers", 0, entry["after"]))
         self._end()
+
+    def _refuse_stale(self, changes: Sequence[FileChange]) -> None:
+        stale = [change.path for change in changes if look(self.folder, change.path) != change.before]
+        if stale or self.place.exists():
+            what = f"{stale[0]} was" if stale else "the project was"
+            raise GarscaffoldError(f"While the update was planned, {what} changed.", mend="Run the same command again.")
 
     def _begin(
         self,

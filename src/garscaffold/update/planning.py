@@ -147,11 +147,12 @@ def plan_update(
     last = checkout.answers
     answers = _answers(repository.tree(end), last, given=given, ask=ask, take_defaults=take_defaults)
     described = {"_commit": repository.describe(end), "_src_path": checkout.source}
-    new = workshop.render(end, Wish(answers, last, described, operation="update"))
+    name = checkout.folder.name or "project"
+    new = workshop.render(end, Wish(answers, last, described, operation="update", folder=name))
     # With what the new version excludes: a file that is the team's from now on is not deleted.
     exclude = workshop.excludes(end)
     recorded = {"_commit": checkout.version, "_src_path": checkout.source}
-    old = workshop.render(start, Wish(last, {}, recorded, exclude=exclude, operation="update"))
+    old = workshop.render(start, Wish(last, {}, recorded, exclude=exclude, operation="update", folder=name))
     before, after = _without(old.files, new.answers_file), _without(new.files, new.answers_file)
     paths = [*touched(before, after), *recreated(before, after, new.skips)]
     changes = plan_changes(before, after, read_side(checkout, paths, new.skips), merge_with_git)
