@@ -32,6 +32,7 @@ TOOLS = (
     "poetry==2.5.1",
     "poetry-plugin-export==1.10.1",
     "poetry-plugin-pypi-mirror==0.6.5",
+    "uv==0.13.8",
 )
 PRIVATE_NAME = "acme-greetings"
 _CREDENTIALS = ("GAR_TOKEN", "GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_CONFIG", "VIRTUAL_ENV")
@@ -48,7 +49,7 @@ class Generate(Protocol):
 
 @dataclass(frozen=True)
 class Toolbox:
-    """Poetry in an environment of its own, and the variables to run it with."""
+    """Poetry, uv and keyring in an environment of their own, and the variables to run them with."""
 
     poetry: Path
     environment: Mapping[str, str]
@@ -138,12 +139,16 @@ def toolbox(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactor
             subprocess.run([str(tools / "bin/pip"), "install", "--quiet", *TOOLS], check=True)
             (tools / "complete").touch()
     environment = {
-        name: value for name, value in os.environ.items() if name not in _CREDENTIALS and not name.startswith("POETRY_")
+        name: value
+        for name, value in os.environ.items()
+        if name not in _CREDENTIALS and not name.startswith(("POETRY_", "UV_"))
     }
     environment |= {
         "PATH": f"{tools / 'bin'}{os.pathsep}{os.environ['PATH']}",
         "HOME": str(tmp_path_factory.mktemp("home")),
         "POETRY_CACHE_DIR": str(cache / "poetry"),
+        "PIP_CACHE_DIR": str(cache / "pip"),
+        "UV_CACHE_DIR": str(cache / "uv"),
         "POETRY_VIRTUALENVS_IN_PROJECT": "true",
         "POETRY_PYPI_MIRROR_URL": simple_url(tools / "bin/python"),
         # A quick no where there is no metadata server to ask for credentials.
@@ -182,7 +187,8 @@ def as_identity(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> A
     """The variables with which clients reach the stand-in as one of its identities."""
     # Poetry remembers an index's releases for good, and another stand-in has others under the same URL.
     cache = tmp_path_factory.mktemp("poetry-cache")
-    return lambda identity: {**sandbox.environment(identity), "POETRY_CACHE_DIR": str(cache)}
+    caches = {"POETRY_CACHE_DIR": str(cache), "UV_CACHE_DIR": str(cache), "PIP_CACHE_DIR": str(cache / "pip")}
+    return lambda identity: {**sandbox.environment(identity), **caches}
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,17 @@ VARIANTS: list[Answers] = [
     {"kind": "service", "framework": "fastapi", "project_name": "orders", "description": TEXT},
     {"kind": "service", "framework": "flask", "project_name": LONGEST},
     {"kind": "service", "framework": "worker", "image_install": "workspace", "deploy": "cloud-run"},
+    {"kind": "package", "package_manager": "uv", "project_name": LONGEST, "description": TEXT},
+    {"kind": "service", "package_manager": "uv", "framework": "flask", "module_name": "another_name"},
+    {"kind": "package", "package_manager": "pip", "description": TEXT},
+    {"kind": "service", "package_manager": "pip", "framework": "worker", "project_name": LONGEST},
 ]
+RUN = {"poetry": ["poetry", "run"], "uv": ["uv", "run", "--locked"], "pip": []}
+CHECK = {
+    "poetry": ["poetry", "check", "--lock", "--strict"],
+    "uv": ["uv", "lock", "--check"],
+    "pip": ["python3", "tools/lock.py", "--check"],
+}
 
 
 @pytest.fixture(scope="module", params=VARIANTS, ids=name_of)
@@ -37,11 +47,22 @@ def answers(request: pytest.FixtureRequest) -> Answers:
 def project(answers: Answers, generate: Generate, toolbox: Toolbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project that is locked and installed by its own commands, and committed."""
     folder = generate(tmp_path_factory.mktemp("working") / "project", **answers)
-    toolbox.run("poetry", "check", "--strict", cwd=folder)
+    if manager_of(answers) == "poetry":
+        toolbox.run("poetry", "check", "--strict", cwd=folder)
     toolbox.run("make", "lock", cwd=folder)
     toolbox.run("make", "install", cwd=folder)
     commit(folder)
     return folder
+
+
+def manager_of(answers: Answers) -> str:
+    return str(answers.get("package_manager", "poetry"))
+
+
+def in_project(project: Path, answers: Answers, program: str, *arguments: str) -> list[str]:
+    """Return the command that runs a program of the project's own environment."""
+    manager = manager_of(answers)
+    return [*RUN[manager], f".venv/bin/{program}" if manager == "pip" else program, *arguments]
 
 
 def module_of(project: Path) -> str:
@@ -49,8 +70,16 @@ def module_of(project: Path) -> str:
     return module.name
 
 
-def test_its_definition_and_its_lock_agree(project: Path, toolbox: Toolbox) -> None:
-    toolbox.run("poetry", "check", "--lock", "--strict", cwd=project)
+def test_its_definition_and_its_lock_agree(project: Path, answers: Answers, toolbox: Toolbox) -> None:
+    command = CHECK[manager_of(answers)]
+    toolbox.run(*command, cwd=project)
+    definition = project / "pyproject.toml"
+    text = definition.read_text()
+    definition.write_text(text.replace("pytest>=9.2,<10.0", "pytest>=9.1,<10.0"))
+    try:
+        toolbox.run(*command, cwd=project, status=1)
+    finally:
+        definition.write_text(text)
 
 
 def test_lint(project: Path, toolbox: Toolbox) -> None:
@@ -63,23 +92,28 @@ def test_its_own_tests_pass(project: Path, toolbox: Toolbox) -> None:
     assert "skipped" not in done.stdout
 
 
-def test_its_commit_hooks_change_nothing(project: Path, toolbox: Toolbox) -> None:
-    done = toolbox.run("poetry", "run", "pre-commit", "run", "--all-files", cwd=project)
+def test_its_commit_hooks_change_nothing(project: Path, answers: Answers, toolbox: Toolbox) -> None:
+    done = toolbox.run(*in_project(project, answers, "pre-commit", "run", "--all-files"), cwd=project)
     assert "Skipped" not in done.stdout
     assert git(project, "status", "--porcelain") == ""
 
 
-def test_its_commit_hooks_refuse_a_credential(project: Path, toolbox: Toolbox) -> None:
+def test_its_commit_hooks_refuse_a_credential(project: Path, answers: Answers, toolbox: Toolbox) -> None:
     leak = project / "leak.txt"
     leak.write_text('{"refresh_token": "1//0abc"}\n')
     git(project, "add", "--force", "leak.txt")
-    done = toolbox.run("poetry", "run", "pre-commit", "run", "credentials", cwd=project, status=1)
+    done = toolbox.run(*in_project(project, answers, "pre-commit", "run", "credentials"), cwd=project, status=1)
     assert "leak.txt" in done.stdout
     git(project, "rm", "--quiet", "--force", "leak.txt")
 
 
-def test_the_wheel_is_imported_elsewhere(project: Path, toolbox: Toolbox, tmp_path: Path) -> None:
-    toolbox.run("poetry", "build", "--clean", cwd=project)
+def test_the_wheel_is_imported_elsewhere(project: Path, answers: Answers, toolbox: Toolbox, tmp_path: Path) -> None:
+    if answers["kind"] == "package":
+        toolbox.run("make", "build", cwd=project)
+    elif manager_of(answers) == "poetry":
+        toolbox.run("poetry", "build", "--clean", cwd=project)
+    else:
+        toolbox.run("uv", "build", "--clear", cwd=project)
     (wheel,) = (project / "dist").glob("*.whl")
     assert len(list((project / "dist").glob("*.tar.gz"))) == 1
     toolbox.run(sys.executable, "-m", "venv", tmp_path / "elsewhere", cwd=tmp_path)
@@ -98,9 +132,15 @@ def project_name(project: Path) -> str:
 
 
 def test_the_lock_names_no_index_and_requirements_have_hashes(project: Path, answers: Answers) -> None:
-    assert "\nurl = " not in (project / "poetry.lock").read_text()
-    if answers["kind"] == "service":
-        requirements = (project / "requirements.txt").read_text()
+    if manager_of(answers) == "uv":
+        # The public index is in every lock of uv: credentials of it would be, too.
+        assert "@" not in (project / "uv.lock").read_text()
+        return
+    if manager_of(answers) == "poetry":
+        assert "\nurl = " not in (project / "poetry.lock").read_text()
+    for lock in project.glob("requirements*.txt"):
+        requirements = lock.read_text()
+        assert "-index-url" not in requirements
         pinned = [line for line in requirements.splitlines() if "==" in line]
         assert all(line.endswith("\\") for line in pinned)
         assert requirements.count("--hash=sha256:") >= len(pinned)
