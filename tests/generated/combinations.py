@@ -17,6 +17,11 @@ def every_combination() -> Iterator[Answers]:
             for deploy in ("none", "cloud-run") if ci else ("none",):
                 service = {"kind": "service", "framework": framework, "image_install": image_install, "deploy": deploy}
                 yield {**service, **common}
+        # A manager does not mind what a service is built on, nor where it is deployed.
+        for manager in ("uv", "pip"):
+            yield {"kind": "package", "package_manager": manager, **common}
+            for image_install in ("secret", "workspace"):
+                yield {"kind": "service", "package_manager": manager, "image_install": image_install, **common}
 
 
 def main_combinations() -> Iterator[Answers]:
@@ -40,6 +45,12 @@ def main_combinations() -> Iterator[Answers]:
         "build_service_account": "builder@acme-prod.iam.gserviceaccount.com",
     }
     yield {"kind": "service", "framework": "fastapi", "private_packages": PRIVATE, "ci": []}
+    yield {"kind": "package", "package_manager": "uv", "index_mode": "virtual"}
+    yield {"kind": "service", "package_manager": "uv", "private_packages": PRIVATE, "deploy": "cloud-run"}
+    yield {"kind": "service", "package_manager": "uv", "image_install": "workspace", "index_mode": "virtual"}
+    yield {"kind": "package", "package_manager": "pip", "private_packages": PRIVATE}
+    yield {"kind": "service", "package_manager": "pip", "private_packages": PRIVATE, "framework": "flask"}
+    yield {"kind": "service", "package_manager": "pip", "image_install": "workspace", "index_mode": "virtual"}
 
 
 def name_of(answers: Answers) -> str:
