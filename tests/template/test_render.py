@@ -1,5 +1,6 @@
 """Our rendering beside Copier's own: the same names, bytes and modes."""
 
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,6 @@ import pytest
 import yaml
 
 from garscaffold.errors import GarscaffoldError
-from garscaffold.template import bundle
 from garscaffold.template.config import NotPlainError
 from garscaffold.template.plain import PlainTemplate, Wish
 from garscaffold.template.render import Workshop, read_folder, render, write_tree
@@ -18,6 +18,7 @@ from garscaffold.template.repository import TemplateRepository, opened
 from garscaffold.tree import File, Kind
 from tests.generated.combinations import every_combination, name_of
 
+REPOSITORY = Path(__file__).parent.parent.parent
 GIVEN = {"gcp_project": "acme-prod", "author_name": "Ada Lovelace", "author_email": "ada@example.com"}
 RECORDS = "{{ _copier_conf.answers_file }}.jinja"
 ANSWERS = "{{ _copier_answers|to_nice_yaml -}}\n"
@@ -60,23 +61,23 @@ def by_us(source: Path, answers: Mapping[str, Any]) -> dict[str, File]:
 
 
 @pytest.fixture(scope="module")
-def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The newest version of the template that we carry, as a repository of one version."""
-    folder = tmp_path_factory.mktemp("released") / "checkout"
-    with bundle.packaged_bundle() as packaged:
-        version = str(bundle.newest(packaged))
-        git(Path.cwd(), "clone", "--quiet", "--branch", version, str(packaged), str(folder))
-    git(folder, "tag", "--force", "1.0.0")
-    for tag in git(folder, "tag").splitlines():
-        if tag != "1.0.0":
-            git(folder, "tag", "--delete", tag)
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template of the working tree, as a repository of one version."""
+    folder = tmp_path_factory.mktemp("ours") / "template"
+    folder.mkdir()
+    shutil.copy(REPOSITORY / "copier.yml", folder)
+    shutil.copytree(REPOSITORY / "template", folder / "template")
+    git(folder, "init", "--quiet")
+    git(folder, "add", "--all", "--force")
+    git(folder, "commit", "--quiet", "--message=1")
+    git(folder, "tag", "1.0.0")
     return folder
 
 
 @pytest.mark.parametrize("answers", list(every_combination()), ids=name_of)
-def test_our_template_renders_as_with_copier(released: Path, tmp_path: Path, answers: Mapping[str, Any]) -> None:
+def test_our_template_renders_as_with_copier(ours: Path, tmp_path: Path, answers: Mapping[str, Any]) -> None:
     data = {**GIVEN, **answers}
-    assert by_us(released, data) == by_copier(released, data, tmp_path / "project")
+    assert by_us(ours, data) == by_copier(ours, data, tmp_path / "project")
 
 
 QUESTIONS = """\

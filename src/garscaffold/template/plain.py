@@ -11,7 +11,7 @@ from typing import Any
 from unicodedata import normalize
 
 from garscaffold.template.config import Config, NotPlainError, read_config
-from garscaffold.template.evaluation import Answers, evaluate
+from garscaffold.template.evaluation import evaluate
 from garscaffold.template.jinja import environment
 from garscaffold.tree import File, Kind, Tree
 
@@ -192,6 +192,3 @@ def remembered_answers(document: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: value for name, value in document.items() if name in {"_src_path", "_commit"} or not name.startswith("_")
     }
-
-
-__all__ = ["Answers", "PlainTemplate", "Rendering", "Wish", "matcher", "remembered_answers"]
