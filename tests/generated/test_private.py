@@ -142,3 +142,81 @@ def test_the_workspace_is_not_filled_from_what_is_not_locked(
     folder = generate(tmp_path / "project", kind="service", image_install="workspace")
     done = toolbox.run("sh", "docker/install.sh", cwd=folder, status=1)
     assert done.stdout == "requirements.txt is not locked. Lock it with: make lock\n"
+
+
+WIF = "projects/1/locations/global/workloadIdentityPools/pool/providers/provider"
+
+
+@pytest.fixture(scope="module", params=["uv", "pip"])
+def other_package(
+    request: pytest.FixtureRequest,
+    generate: Generate,
+    toolbox: Toolbox,
+    as_identity: AsIdentity,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Path, str]:
+    """A package of another manager that its own command has published, and what that command said."""
+    folder = generate(
+        tmp_path_factory.mktemp("other") / "project",
+        kind="package",
+        project_name=f"acme-{request.param}-made",
+        package_manager=request.param,
+        ci=["gitlab"],
+        wif_provider=WIF,
+        build_service_account="builder@acme-prod.iam.gserviceaccount.com",
+    )
+    toolbox.run("make", "install", cwd=folder)
+    return folder, toolbox.run("make", "publish", cwd=folder, variables=as_identity("writer")).stdout
+
+
+def test_other_managers_publish_and_say_what_is_there(
+    other_package: tuple[Path, str], toolbox: Toolbox, as_identity: AsIdentity
+) -> None:
+    folder, said = other_package
+    assert said.count(": published\n") == 2
+    again = toolbox.run("make", "publish", cwd=folder, variables=as_identity("writer")).stdout
+    assert again.count("published before, left as it is") == 2
+    assert again.endswith("To publish a change, raise the version in pyproject.toml.\n")
+    refused = toolbox.run("make", "publish", cwd=folder, status=2, variables=as_identity("reader")).stdout
+    assert "needs roles/artifactregistry.writer on" in refused.splitlines()[-2]
+    unknown = toolbox.run("make", "publish", cwd=folder, status=2, variables=as_identity("anonymous")).stdout
+    assert "No credential was found. Log in: gcloud auth" in unknown.splitlines()[-2]
+
+
+def test_other_managers_publish_with_a_token(
+    other_package: tuple[Path, str], toolbox: Toolbox, sandbox: Sandbox, as_identity: AsIdentity
+) -> None:
+    """The line that pipelines take the token with is all that a pipeline needs."""
+    folder, _ = other_package
+    lines = (folder / ".gitlab-ci.yml").read_text().splitlines()
+    export = next(
+        line.strip().removeprefix("- ") for line in lines if "export UV_KEY" in line or "export NETRC" in line
+    )
+    variables = {**as_identity("anonymous"), "GAR_TOKEN": sandbox.token("writer")}
+    done = toolbox.run("sh", "-euc", f"{export}\nmake publish", cwd=folder, variables=variables)
+    assert done.stdout.count("published before, left as it is") == 2
+
+
+@pytest.mark.parametrize("credential", ["adc", "token"])
+def test_uv_fills_the_workspace_with_what_is_locked(
+    generate: Generate,
+    toolbox: Toolbox,
+    sandbox: Sandbox,
+    as_identity: AsIdentity,
+    package: object,
+    tmp_path: Path,
+    credential: str,
+) -> None:
+    answers = {"kind": "service", "framework": "worker", "package_manager": "uv", "image_install": "workspace"}
+    folder = generate(tmp_path / "project", **answers, private_packages=[f"{PRIVATE_NAME}>=0.1,<0.2"])
+    done = toolbox.run("sh", "docker/install.sh", cwd=folder, status=1)
+    assert done.stdout == "There is no uv.lock. Write it with: make lock\n"
+    toolbox.run("make", "lock", cwd=folder, variables=as_identity("reader"))
+    variables = as_identity("reader")
+    if credential == "token":
+        variables = {**as_identity("anonymous"), "GAR_TOKEN": sandbox.token("reader")}
+    toolbox.run("sh", "docker/install.sh", cwd=folder, variables=variables)
+    done = toolbox.run("python3", "-c", USES_IT, cwd=folder, variables={"PYTHONPATH": str(folder / "installs")})
+    assert done.stdout == "Hello, Ada!\n"
+    refused = toolbox.run("sh", "docker/install.sh", cwd=folder, status=1, variables=as_identity("anonymous"))
+    assert refused.stdout.endswith("    GAR_TOKEN=$(gcloud auth print-access-token) make build\n")
