@@ -93,7 +93,7 @@ def run_demo(destination: Path, *, console: Console) -> None:
     began = time.monotonic()
     _make_room(destination, console)
     with console.progress("Preparing Poetry and its keyring in an environment of their own"):
-        tools = _tools()
+        tools = installed_tools()
     _forget_packages_of_earlier_demos()
     log = destination / MARK
     running = "{}.{}".format(*sys.version_info[:2])
@@ -102,7 +102,7 @@ def run_demo(destination: Path, *, console: Console) -> None:
     with Sandbox.start(destination / "sandbox") as sandbox:
         has_image = _has_docker() and _has_image(f"python:{version}-slim", console)
         stages = story(destination, version, _image_build(sandbox) if has_image else ())
-        environment = {**_clean_environment(destination, tools), **sandbox.environment("user")}
+        environment = {**clean_environment(destination, tools), **sandbox.environment("user")}
         for number, stage in enumerate(stages, 1):
             started = time.monotonic()
             console.say(click.style(f"\n{number}/{len(stages)} {stage.title}", bold=True))
@@ -153,7 +153,7 @@ def _cache() -> Path:
     return user_cache_path("garscaffold") / "demo"
 
 
-def _tools() -> Path:
+def installed_tools() -> Path:
     """Return the folder of the programs that the demo runs, installed on first use."""
     name = "-".join([*(tool.replace("==", "-") for tool in TOOLS), sys.implementation.cache_tag or "python"])
     folder = _cache() / name
@@ -201,7 +201,7 @@ def _image_build(sandbox: "Sandbox") -> tuple[str, ...]:
     )
 
 
-def _clean_environment(destination: Path, tools: Path) -> dict[str, str]:
+def clean_environment(destination: Path, tools: Path) -> dict[str, str]:
     """Return variables under which none of this machine's own settings take part but those that reach its index."""
     ours = Path(sys.executable).parent
     kept = {
