@@ -8,6 +8,7 @@ from garscaffold import process
 from garscaffold.errors import GarscaffoldError
 from garscaffold.tree import File, Kind
 
+# No questions, and no index rewritten just because somebody looked.
 QUIET = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
 MERGE_FAILED = 128
 """`git merge-file` ends with the number of conflicts, or with more than this when it could not work."""
@@ -236,9 +237,7 @@ def _read(repository: Path, *arguments: str, stdin: bytes = b"") -> bytes:
 
 
 def _bytes(folder: Path, *arguments: str, stdin: bytes = b"", settings: Sequence[str] = ()) -> bytes:
-    done = process.exchange(
-        ["git", *settings, *arguments], cwd=folder, environment={"GIT_TERMINAL_PROMPT": "0"}, stdin=stdin
-    )
+    done = process.exchange(["git", *settings, *arguments], cwd=folder, environment=QUIET, stdin=stdin)
     if done.exit_code != 0:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
         raise GarscaffoldError(f"`git {arguments[0]}` failed with exit code {done.exit_code}: {said[-1]}")

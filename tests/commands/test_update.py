@@ -167,13 +167,16 @@ def test_json_says_all_of_it(garscaffold: Garscaffold, project: Path, template: 
 
 
 def test_a_dry_run_shows_the_diff_and_touches_nothing(garscaffold: Garscaffold, project: Path) -> None:
-    before, private = everything(project), names(project / ".git")
+    # Newer than the index says: whoever looks carelessly would write that down.
+    (project / "run.sh").touch()
+    before, private, index = everything(project), names(project / ".git"), (project / ".git" / "index").read_bytes()
     done = garscaffold("update", "orders", "--dry-run", "--team", "a", "--defaults")
     assert done.returncode == 0, done.stderr
     assert "-line 10\n+line 10 new\n" in done.stdout
     assert "+_commit: 1.1.0\n" in done.stdout
     assert "deleted file mode 100644\n--- a/dropped.txt\n+++ /dev/null\n" in done.stdout
     assert (everything(project), names(project / ".git")) == (before, private)
+    assert (project / ".git" / "index").read_bytes() == index
     applied = subprocess.run(["git", "apply", "-"], cwd=project, input=done.stdout, text=True, check=False)
     assert applied.returncode == 0
     assert answers(project)["_commit"] == "1.1.0"
