@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.generated]
 # Several runs may share an engine.
 SESSION = f"garscaffold-test-{uuid4().hex[:8]}"
 BASE = f"{SESSION}-base:{RUNNING_PYTHON}"
-POETRY = " ".join(tool for tool in TOOLS if "export" not in tool)
+POETRY = " ".join(tool for tool in TOOLS if not tool.startswith(("poetry-plugin-export", "uv=")))
 MEND = "gcloud auth application-default login && docker compose build"
 
 
@@ -39,6 +39,14 @@ class Credential:
 
 
 Credentials = Mapping[str, Credential]
+
+# Each manager in each mode, and with each credential.
+MANAGERS = [
+    ("uv", "explicit", "adc"),
+    ("uv", "virtual", "token"),
+    ("pip", "explicit", "token"),
+    ("pip", "virtual", "adc"),
+]
 
 
 @dataclass(frozen=True)
@@ -286,6 +294,48 @@ def test_compose_builds_with_either_secret_and_leaves_no_trace(
     assert f"Installing {PRIVATE_NAME}" in said
     assert greeting(engine, image_of(explicit), explicit) == "Hello, Ada!\n"
     assert leaks(engine, image_of(explicit), secrets) == []
+
+
+@pytest.mark.parametrize(("manager", "mode", "credential"), MANAGERS)
+def test_the_other_managers_install_with_a_secret_and_leave_no_trace(
+    engine: Engine,
+    service: Callable[..., Path],
+    credentials: Credentials,
+    secrets: dict[str, bytes],
+    manager: str,
+    mode: str,
+    credential: str,
+) -> None:
+    project = service(f"{manager}-{mode}", package_manager=manager, index_mode=mode, framework="worker")
+    begun = time.monotonic()
+    assert MEND in engine.build(project, "--no-cache", status=1)
+    assert time.monotonic() - begun < 20
+    said = engine.build(project, credentials[credential].option, "--tag", image_of(project))
+    assert greeting(engine, image_of(project), project) == "Hello, Ada!\n"
+    assert leaks(engine, image_of(project), secrets) == []
+    for secret in secrets.values():
+        assert secret.decode() not in said
+    program = "from importlib.metadata import distributions; print(*(d.name for d in distributions(path=['%s'])))"
+    found = f"/app/.venv/lib/python{RUNNING_PYTHON}/site-packages"
+    run = ["run", "--rm", "--network=none", image_of(project), "python", "-c", program % found]
+    assert engine.docker(*run, cwd=project).split() == [PRIVATE_NAME]
+
+
+@pytest.mark.parametrize(("manager", "credential"), [("uv", "adc"), ("uv", "token"), ("pip", "token")])
+def test_the_other_managers_fill_the_workspace(
+    engine: Engine,
+    service: Callable[..., Path],
+    credentials: Credentials,
+    secrets: dict[str, bytes],
+    manager: str,
+    credential: str,
+) -> None:
+    answers = {"package_manager": manager, "framework": "worker", "image_install": "workspace"}
+    project = service(f"{manager}-workspace-{credential}", **answers)
+    engine.compose(project, "run", "--rm", "install", variables=credentials[credential].variables)
+    engine.build(project, "--tag", image_of(project))
+    assert greeting(engine, image_of(project), project) == "Hello, Ada!\n"
+    assert leaks(engine, image_of(project), secrets) == []
 
 
 def test_compose_finds_the_file_that_gcloud_writes(
