@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from packaging.version import Version
 
+from garscaffold import yaml_text
 from garscaffold.tree import Kind, Tree
 
 DEFAULT_EXCLUDE = ("copier.yaml", "copier.yml", "~*", "*.py[co]", "__pycache__", ".git", ".DS_Store", ".svn")
@@ -106,7 +107,7 @@ def load(tree: Tree) -> dict[str, Any]:
     if name is None:
         raise NotPlainError("it has no copier.yml, or two")
     try:
-        document = yaml.load(tree[name].data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  both are safe
+        document = yaml_text.load(tree[name].data)
     except yaml.YAMLError as error:
         raise NotPlainError("its copier.yml is more than one YAML document, or includes others") from error
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):

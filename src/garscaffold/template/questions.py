@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import yaml
 
+from garscaffold import yaml_text
 from garscaffold.errors import GarscaffoldError
 from garscaffold.template.jinja import Renderer, Source
 
@@ -97,7 +98,7 @@ class Questionnaire:
         Raises:
             GarscaffoldError: It is not a mapping of questions.
         """
-        document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  both are safe
+        document = yaml_text.load(text)
         if not isinstance(document, dict):
             raise GarscaffoldError("The template's copier.yml is not a mapping of questions.")
         questions = tuple(_question(name, raw) for name, raw in document.items() if not name.startswith("_"))

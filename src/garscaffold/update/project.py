@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from garscaffold import git
+from garscaffold import git, yaml_text
 from garscaffold.errors import GarscaffoldError
 from garscaffold.template.plain import Match, remembered_answers
 from garscaffold.template.render import ANSWERS_FILE, read_file
@@ -142,7 +142,7 @@ def _obstacle(folder: Path, path: str) -> Obstacle | None:
 def _read_answers(folder: Path) -> dict[str, Any]:
     path = folder / ANSWERS_FILE
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  both are safe
+        document = yaml_text.load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise GarscaffoldError(
             f"{folder} was not made from a template: it has no {ANSWERS_FILE}.",
