@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -50,6 +51,19 @@ def test_makes_a_project_with_a_first_commit(garscaffold: Garscaffold, here: Pat
     for command in ("cd orders", first):
         assert f"\n  {command}\n" in done.stderr
     assert names(here) == ["orders"]
+
+
+@pytest.mark.parametrize(("manager", "program"), [("poetry", "poetry"), ("uv", "uv"), ("pip", "keyring")])
+def test_a_tool_that_is_missing_is_named_with_how_to_get_it(
+    garscaffold: Garscaffold, here: Path, tmp_path: Path, manager: str, program: str
+) -> None:
+    only_git = tmp_path / "bin"
+    only_git.mkdir()
+    (only_git / "git").symlink_to(shutil.which("git") or "")
+    done = garscaffold("new", "package", "acme", *GIVEN, "--package-manager", manager, PATH=str(only_git))
+    assert done.returncode == 0, done.stderr
+    assert f"tip: {program} is not on PATH: pipx install" in done.stderr
+    assert names(here) == ["acme"]
 
 
 def test_records_a_template_that_is_the_same_for_everybody(garscaffold: Garscaffold, here: Path, home: Path) -> None:

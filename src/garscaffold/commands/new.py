@@ -29,8 +29,12 @@ from garscaffold.template.interview import collect
 from garscaffold.template.questions import Questionnaire
 from garscaffold.template.render import render
 
+BACKEND = "keyrings.google-artifactregistry-auth"
+# For each package manager, the program that has to be there for it to install private packages, and how to get it.
 TOOLS = {
-    "poetry": "pipx install poetry && pipx inject poetry keyrings.google-artifactregistry-auth poetry-plugin-export",
+    "poetry": ("poetry", f"pipx install poetry && pipx inject poetry {BACKEND} poetry-plugin-export"),
+    "uv": ("uv", f"pipx install uv && uv tool install keyring --with {BACKEND}"),
+    "pip": ("keyring", f"pipx install keyring && pipx inject keyring {BACKEND}"),
 }
 
 
@@ -173,9 +177,9 @@ def _say_what_comes_next(console: Console, answers: Mapping[str, Any], destinati
     for command in next_commands(answers["kind"], destination):
         console.say(f"  {command}")
     console.say()
-    manager = answers["package_manager"]
-    if process.find(manager) is None:
-        console.tip(f"{manager} is not on PATH: {TOOLS[manager]}")
+    program, how = TOOLS[answers["package_manager"]]
+    if process.find(program) is None:
+        console.tip(f"{program} is not on PATH: {how}")
     if answers["private_packages"] or answers["index_mode"] == "virtual":
         console.tip(
             "Installing reads the private index; if you have not logged in: gcloud auth application-default login"
