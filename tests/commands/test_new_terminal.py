@@ -65,7 +65,9 @@ def test_every_question_can_be_answered_with_enter_but_the_project(terminal: Ter
         "module", "in one line", "author or team", "Email", "Google Cloud project", "Region",
         "packages are published", "kept apart", "installs read from", "Name of the private index", "Private packages",
         "built on",
-        "Python", "Docker repository", "image gets its packages", "tested, built", "deployed", "Cloud Build",
+        "Python",
+        "Tool that locks",
+        "Docker repository", "image gets its packages", "tested, built", "deployed", "Cloud Build",
     ):  # fmt: skip
         program.expect(asked)
         program.send(ENTER)
@@ -82,7 +84,9 @@ def test_every_question_can_be_answered_with_enter_but_the_project(terminal: Ter
 GIVEN = (
     "--module-name=orders", "--description=Orders.", "--author-name=Ada", "--author-email=ada@example.com",
     "--location=us", "--python-repository=python", "--python-index=python", "--source-name=gar-private",
-    "--python-version=3.12", "--docker-repository=docker", "--image-install=secret", "--build-service-account=x",
+    "--python-version=3.12",
+    "--package-manager=poetry",
+    "--docker-repository=docker", "--image-install=secret", "--build-service-account=x",
 )  # fmt: skip
 FEW = tuple(option for option in GIVEN if not option.startswith("--build"))
 
