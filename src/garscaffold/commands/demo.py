@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,6 +92,11 @@ def run_demo(destination: Path, *, console: Console) -> None:
     from garscaffold.sandbox import Sandbox
 
     began = time.monotonic()
+    if find_spec("uvicorn") is None:
+        raise GarscaffoldError(
+            "The demo plays in a sandbox, whose own dependencies are not installed.",
+            mend="pipx install --force 'garscaffold[sandbox]', or pip install 'garscaffold[sandbox]'",
+        )
     _make_room(destination, console)
     with console.progress("Preparing Poetry and its keyring in an environment of their own"):
         tools = installed_tools()
