@@ -88,11 +88,16 @@ def test_a_pipeline_publishes_for_a_tag(
     identity = sandbox.subject_token("user")
     added = tmp_path / "added-to-path"
     added.touch()
+    # The images of a CI have Python as `python`; a plain Debian calls it python3.
+    image = tmp_path / "image"
+    image.mkdir()
+    for program in ("python", "python3"):
+        (image / program).symlink_to(Path(sys.base_prefix) / "bin" / "python{}.{}".format(*sys.version_info[:2]))
     variables = {
         **as_identity("anonymous"),
         "HOME": str(tmp_path),
         # The tools are those that the pipeline installs.
-        "PATH": f"{sys.base_prefix}/bin:{os.environ['PATH']}",
+        "PATH": f"{image}:{os.environ['PATH']}",
         "OIDC_TOKEN": identity,
         "CIRCLE_OIDC_TOKEN_V2": identity,
         "BASH_ENV": str(tmp_path / "bash-env"),
