@@ -305,6 +305,10 @@ def test_no_shell_has_an_expression_in_it(projects: list[tuple[Answers, Path]]) 
             assert not any(opening in text for event in EVENTS for text in SHELLS[ci](read(project, ci), event))
 
 
+# How a line that names the token may begin: it goes into the environment, or through a builtin of the shell.
+TAKES_THE_TOKEN = r"""export |printf |NETRC="\$\(mktemp\)" && export |CLOUDSDK_AUTH_ACCESS_TOKEN=\$GAR_TOKEN """
+
+
 def test_no_token_is_an_argument_or_printed(projects: list[tuple[Answers, Path]]) -> None:
     for _, project in projects:
         for ci, shell in SHELLS.items():
@@ -312,9 +316,7 @@ def test_no_token_is_an_argument_or_printed(projects: list[tuple[Answers, Path]]
                 assert not re.search(r"set -[a-z]*x|\becho\b[^\n]*TOKEN", text)
                 for line in text.splitlines():
                     if "$GAR_TOKEN" in line:
-                        assert re.search(
-                            r"^\s*(export |printf |NETRC=|CLOUDSDK_AUTH_ACCESS_TOKEN=\$GAR_TOKEN )", line
-                        ), line
+                        assert re.match(TAKES_THE_TOKEN, line.strip()), line
 
 
 def test_a_failure_is_not_hidden(projects: list[tuple[Answers, Path]]) -> None:
