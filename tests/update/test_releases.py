@@ -78,7 +78,7 @@ def test_without_edits_there_is_no_conflict(
     project = generated(repository, version, answers, tmp_path / "orders")
     update = planned(repository, project)
     assert update.conflicts == ()
-    journal = Journal(project, update.checkout.work_tree)
+    journal = Journal(project, open_checkout(project).work_tree)
     with journal.alone():
         journal.apply(update.changes, answers=update.answers, details={})
     commit(project)
@@ -96,7 +96,7 @@ def test_a_teams_edits_stay(repository: TemplateRepository, tmp_path: Path, vers
     (project / "Makefile").unlink()
     commit(project)
     update = planned(repository, project)
-    journal = Journal(project, update.checkout.work_tree)
+    journal = Journal(project, open_checkout(project).work_tree)
     with journal.alone():
         journal.apply(update.changes, answers=update.answers, details={})
     assert "Our own words." in readme.read_text()

@@ -24,7 +24,7 @@ from garscaffold.update.journal import APPLYING, Journal
 from garscaffold.update.merge import Outcome
 from garscaffold.update.planning import Update, choose_route, plan_update
 from garscaffold.update.preview import changelog_text, changes_text, diff_text, heading
-from garscaffold.update.project import LABELS, Checkout, open_checkout, refuse_unsaved
+from garscaffold.update.project import LABELS, Recorded, open_checkout, refuse_unsaved
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,9 @@ def bring_up(request: UpdateRequest, *, console: Console) -> None:
         with console.progress(f"Reading the template's versions from {location}"):
             route = choose_route(checkout.version, released_versions(location), request.version)
         if not route.between and not request.given:
-            document = {"state": "up-to-date", **_template_json(checkout, route.start, route.start), "changes": []}
-            console.result(f"{checkout.folder.name} is up to date: template {route.start}.", document)
+            where = _template_json(checkout, checkout.folder, route.start, route.start)
+            document = {"state": "up-to-date", **where, "changes": []}
+            console.result(f"{checkout.name} is up to date: template {route.start}.", document)
             return
         refuse_unsaved(checkout)
         with opened(location) as repository:
@@ -131,7 +132,7 @@ def abort(folder: Path, *, console: Console) -> None:
 def _carry_out(
     update: Update, journal: Journal, install: Step | None, request: UpdateRequest, *, console: Console
 ) -> None:
-    document = _document(update, applied=not request.dry_run)
+    document = _document(update, journal.folder, applied=not request.dry_run)
     news = changelog_text(update)
     shown = "\n".join([heading(update), *([f"\n{news}\n"] if news else []), changes_text(update)])
     if request.dry_run:
@@ -205,11 +206,11 @@ def _has_markers(path: Path) -> bool:
     return any(line.rstrip() in marks for line in path.read_bytes().splitlines())
 
 
-def _document(update: Update, *, applied: bool) -> dict[str, Any]:
+def _document(update: Update, folder: Path, *, applied: bool) -> dict[str, Any]:
     state = "planned" if not applied else "conflicts" if update.conflicts else "updated"
     return {
         "state": state,
-        **_template_json(update.checkout, update.start, update.end),
+        **_template_json(update.project, folder, update.start, update.end),
         "changelog": [release.to_json() for release in update.changelog],
         "new_answers": dict(update.new_answers),
         "changes": [change.to_json() for change in update.changes],
@@ -218,10 +219,10 @@ def _document(update: Update, *, applied: bool) -> dict[str, Any]:
     }
 
 
-def _template_json(checkout: Checkout, start: str, end: str) -> dict[str, Any]:
+def _template_json(project: Recorded, folder: Path, start: str, end: str) -> dict[str, Any]:
     return {
-        "project": os.fspath(checkout.folder),
-        "template": {"source": checkout.source, "from": start, "to": end},
+        "project": os.fspath(folder),
+        "template": {"source": project.source, "from": start, "to": end},
     }
 
 

@@ -16,7 +16,7 @@ from garscaffold.template.render import Workshop
 from garscaffold.template.repository import TemplateRepository, version_of
 from garscaffold.tree import Tree
 from garscaffold.update.merge import FileChange, Outcome, plan_changes, recreated, touched
-from garscaffold.update.project import Checkout, merge_with_git, questions_source, read_side
+from garscaffold.update.project import Recorded, merge_with_git, questions_source
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Update:
     """What an update does to a project.
 
     Args:
-        checkout: The project.
+        project: The project.
         start: Its version.
         end: The version that it goes to.
         changelog: What was released between them, the newest first.
@@ -60,7 +60,7 @@ class Update:
         answers: What becomes of the answers file.
     """
 
-    checkout: Checkout
+    project: Recorded
     start: str
     end: str
     changelog: tuple[Release, ...]
@@ -120,7 +120,7 @@ def choose_route(start: str, versions: Mapping[Version, str], wished: str | None
 
 
 def plan_update(
-    checkout: Checkout,
+    project: Recorded,
     route: Route,
     repository: TemplateRepository,
     workshop: Workshop,
@@ -132,7 +132,7 @@ def plan_update(
     """Plan an update; writes nothing.
 
     Args:
-        checkout: The project.
+        project: The project.
         route: From which version to which.
         repository: The open template.
         workshop: Renders its versions.
@@ -144,23 +144,22 @@ def plan_update(
         GarscaffoldError: An answer is missing or wrong, or the template cannot be read or rendered.
     """
     start, end = repository.commit(route.start), repository.commit(route.end)
-    last = checkout.answers
+    last = project.answers
     answers = _answers(repository.tree(end), last, given=given, ask=ask, take_defaults=take_defaults)
-    described = {"_commit": repository.describe(end), "_src_path": checkout.source}
-    name = checkout.folder.name or "project"
-    new = workshop.render(end, Wish(answers, last, described, operation="update", folder=name))
+    described = {"_commit": repository.describe(end), "_src_path": project.source}
+    new = workshop.render(end, Wish(answers, last, described, operation="update", folder=project.name))
     # With what the new version excludes: a file that is the team's from now on is not deleted.
     exclude = workshop.excludes(end)
-    recorded = {"_commit": checkout.version, "_src_path": checkout.source}
-    old = workshop.render(start, Wish(last, {}, recorded, exclude=exclude, operation="update", folder=name))
+    recorded = {"_commit": project.version, "_src_path": project.source}
+    old = workshop.render(start, Wish(last, {}, recorded, exclude=exclude, operation="update", folder=project.name))
     before, after = _without(old.files, new.answers_file), _without(new.files, new.answers_file)
     paths = [*touched(before, after), *recreated(before, after, new.skips)]
-    changes = plan_changes(before, after, read_side(checkout, paths, new.skips), merge_with_git)
-    own = read_side(checkout, [new.answers_file], lambda path: False).files.get(new.answers_file)
+    changes = plan_changes(before, after, project.side(paths, new.skips), merge_with_git)
+    own = project.side([new.answers_file], lambda path: False).files.get(new.answers_file)
     record = FileChange(new.answers_file, Outcome.CHANGED, own, new.files.get(new.answers_file, own), "the answers")
     changelog = tuple(Release(tag, repository.notes(tag)) for tag in route.between)
     fresh = {name: value for name, value in answers.items() if name not in last or last[name] != value}
-    return Update(checkout, route.start, route.end, changelog, fresh, changes, record)
+    return Update(project, route.start, route.end, changelog, fresh, changes, record)
 
 
 def _answers(

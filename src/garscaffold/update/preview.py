@@ -22,8 +22,8 @@ STYLE = {
 def heading(update: Update) -> str:
     """Return one line that says what is updated, from where to where."""
     if update.start == update.end:
-        return f"{update.checkout.folder.name} stays at template {update.end}, with other answers:"
-    return f"{update.checkout.folder.name} goes from template {update.start} to {update.end}:"
+        return f"{update.project.name} stays at template {update.end}, with other answers:"
+    return f"{update.project.name} goes from template {update.start} to {update.end}:"
 
 
 def changelog_text(update: Update) -> str:

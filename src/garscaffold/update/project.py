@@ -1,6 +1,7 @@
 """What an update has to know of a project: its answers, its place in git, and the files that it is about."""
 
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,17 +21,15 @@ LABELS = ("before updating", "last update", "after updating")
 
 
 @dataclass(frozen=True)
-class Checkout:
-    """A project on this machine.
+class Recorded(ABC):
+    """A project that records which template it is from, wherever its files are.
 
     Args:
-        folder: Where it is, absolute.
-        work_tree: Where that is in git.
+        name: What it is called: the name of its folder.
         answers: What its answers file records.
     """
 
-    folder: Path
-    work_tree: git.WorkTree
+    name: str
     answers: Mapping[str, Any]
 
     @property
@@ -43,6 +42,42 @@ class Checkout:
         """What it records as its version: a description of git's, most often a tag."""
         return str(self.answers["_commit"])
 
+    @abstractmethod
+    def side(self, paths: Iterable[str], owns: Match) -> Project:
+        """Read its side of a merge.
+
+        Args:
+            paths: The paths that the template changed.
+            owns: Tells which paths the template leaves to the project.
+        """
+
+
+@dataclass(frozen=True)
+class Checkout(Recorded):
+    """A project on this machine, with what is not committed.
+
+    Args:
+        folder: Where it is, absolute.
+        work_tree: Where that is in git.
+    """
+
+    folder: Path
+    work_tree: git.WorkTree
+
+    def side(self, paths: Iterable[str], owns: Match) -> Project:
+        """Read its side of a merge from its folder."""
+        files: dict[str, File] = {}
+        obstacles: dict[str, Obstacle] = {}
+        for path in paths:
+            obstacle = _obstacle(self.folder, path)
+            target = self.folder / path
+            if obstacle:
+                obstacles[path] = obstacle
+            elif target.is_symlink() or target.exists():
+                files[path] = read_file(target)
+        missing = [path for path in paths if path not in files and path not in obstacles]
+        return Project(files, obstacles, frozenset(git.ignored(self.folder, missing)), owns)
+
 
 def open_checkout(folder: Path) -> Checkout:
     """Read a project.
@@ -53,14 +88,14 @@ def open_checkout(folder: Path) -> Checkout:
     folder = folder.absolute()
     if not folder.is_dir():
         raise GarscaffoldError(f"There is no folder {folder}.", mend="Name the folder of a project.")
-    answers = _read_answers(folder)
+    answers = _answers_of(folder)
     work_tree = git.work_tree(folder)
     if work_tree is None:
         raise GarscaffoldError(
             f"{folder} is not in a git repository, and an update has to be undoable.",
             mend=f"cd {folder} && git init && git add --all && git commit -m 'Before the update'",
         )
-    return Checkout(folder, work_tree, answers)
+    return Checkout(folder.name or "project", answers, folder, work_tree)
 
 
 def refuse_unsaved(checkout: Checkout) -> None:
@@ -81,27 +116,6 @@ def refuse_unsaved(checkout: Checkout) -> None:
             f"{checkout.folder} has changes that are not committed: {listed}. Nothing was touched.",
             mend="Commit them, or put them aside with: git stash",
         )
-
-
-def read_side(checkout: Checkout, paths: Iterable[str], owns: Match) -> Project:
-    """Read the project's side of a merge.
-
-    Args:
-        checkout: The project.
-        paths: The paths that the template changed.
-        owns: Tells which paths the template leaves to the project.
-    """
-    files: dict[str, File] = {}
-    obstacles: dict[str, Obstacle] = {}
-    for path in paths:
-        obstacle = _obstacle(checkout.folder, path)
-        target = checkout.folder / path
-        if obstacle:
-            obstacles[path] = obstacle
-        elif target.is_symlink() or target.exists():
-            files[path] = read_file(target)
-    missing = [path for path in paths if path not in files and path not in obstacles]
-    return Project(files, obstacles, frozenset(git.ignored(checkout.folder, missing)), owns)
 
 
 def merge_with_git(base: bytes, ours: bytes, theirs: bytes) -> tuple[bytes, int]:
@@ -139,15 +153,29 @@ def _obstacle(folder: Path, path: str) -> Obstacle | None:
     return Obstacle(f"{path} is a folder here", inside or frozenset({path}))
 
 
-def _read_answers(folder: Path) -> dict[str, Any]:
+def _answers_of(folder: Path) -> dict[str, Any]:
     path = folder / ANSWERS_FILE
     try:
-        document = yaml_text.load(path.read_text(encoding="utf-8"))
+        return parse_answers(path.read_bytes(), str(path))
     except FileNotFoundError as error:
         raise GarscaffoldError(
             f"{folder} was not made from a template: it has no {ANSWERS_FILE}.",
             mend="Name the project's own folder: garscaffold update PATH",
         ) from error
+
+
+def parse_answers(text: bytes, path: str) -> dict[str, Any]:
+    """Return what an answers file records.
+
+    Args:
+        text: What is in it.
+        path: What an error calls it.
+
+    Raises:
+        GarscaffoldError: It cannot be read, or does not say where the project is from.
+    """
+    try:
+        document = yaml_text.load(text.decode("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise GarscaffoldError(
             f"{path} cannot be read: {str(error).splitlines()[0]}.",
