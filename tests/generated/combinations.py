@@ -1,27 +1,119 @@
-"""The combinations of answers that change what is generated."""
+"""The combinations of answers that change what is generated.
 
-from collections.abc import Iterator, Mapping
-from itertools import product
+Choices are read from `copier.yml`, and so is which question applies after which answers; test_matrix_choices.py fails
+where a question is in neither of the two lists here.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from itertools import chain, combinations
+from pathlib import Path
+from typing import Any
+
+from garscaffold.template.questions import Question, Questionnaire
+from tests.support.pairs import covering
 
 Answers = Mapping[str, object]
 
+ROOT = Path(__file__).parents[2]
 PRIVATE = ["acme-greetings>=0.1,<0.2", "Acme.Models[http]~=1.4"]
+# What a CI outside Google Cloud signs in with.
+KEYLESS = {
+    "wif_provider": "projects/123456/locations/global/workloadIdentityPools/ci-pool/providers/ci-provider",
+    "build_service_account": "builder@acme-prod.iam.gserviceaccount.com",
+}
+
+# Questions with choices of which every combination is generated.
+VARIED = ("kind", "index_mode", "framework", "package_manager", "image_install", "ci", "deploy", "devcontainer")
+# Those that only the covering set varies, and why.
+FIXED = {"python_version": "a version appears in texts, and decides on no file and no line: each pair is enough"}
+# Questions without choices whose answer decides on lines: these answers stand for all others.
+LEVELS: Mapping[str, Sequence[object]] = {"private_packages": ([], PRIVATE)}
+
+
+@cache
+def questionnaire() -> Questionnaire:
+    """Return the questions of the working tree's template."""
+    return Questionnaire.read(ROOT)
+
+
+def is_choice(question: Question) -> bool:
+    """Tell whether a question is asked and has answers that can be counted."""
+    return not question.is_computed and bool(question.choices or question.type == "bool")
+
+
+def choices(question: Question) -> list[Any]:
+    """Return the answers among which a question chooses."""
+    if question.type == "bool":
+        return [True, False]
+    return [choice.value for choice in questionnaire().choices(question, {})]
 
 
 def every_combination() -> Iterator[Answers]:
-    """Yield every combination of the choices that decide on files or their content."""
-    for index_mode, private, ci in product(("explicit", "virtual"), ([], PRIVATE), ([], ["cloud-build"])):
-        common = {"index_mode": index_mode, "private_packages": private, "ci": ci}
-        yield {"kind": "package", **common}
-        for framework, image_install in product(("fastapi", "flask", "worker"), ("secret", "workspace")):
-            for deploy in ("none", "cloud-run") if ci else ("none",):
-                service = {"kind": "service", "framework": framework, "image_install": image_install, "deploy": deploy}
-                yield {**service, **common}
-        # A manager does not mind what a service is built on, nor where it is deployed.
-        for manager in ("uv", "pip"):
-            yield {"kind": "package", "package_manager": manager, **common}
-            for image_install in ("secret", "workspace"):
-                yield {"kind": "service", "package_manager": manager, "image_install": image_install, **common}
+    """Yield the full matrix: every combination of the choices; of those of a list, each alone, none and all."""
+    yield from map(_completed, _walk(VARIED, _alone_none_and_all))
+
+
+def covering_combinations(**fixed: object) -> Iterator[Answers]:
+    """Yield few combinations that hold every two choices which can be answered together; the same in each run.
+
+    A choice of a list counts as one that is taken or left: every two of a list, too.
+
+    Args:
+        fixed: Questions that have one answer in all of them, such as the Python that there is.
+    """
+    rows = list(_walk((*VARIED, *FIXED), _subsets, fixed))
+    for index in covering([features(row) for row in rows]):
+        yield _completed(rows[index])
+
+
+def features(answers: Answers) -> list[tuple[str, object]]:
+    """Return what the answers to choices have in pairs: each answer, and of a list each choice, taken or left."""
+    found: list[tuple[str, object]] = []
+    for question in questionnaire().questions:
+        if question.name not in answers:
+            continue
+        value: Any = answers[question.name]
+        if question.multiselect:
+            found += [(f"{question.name}: {choice}", choice in value) for choice in choices(question)]
+        if question.multiselect or question.name in LEVELS:
+            found.append((question.name, bool(value)))
+        elif is_choice(question):
+            found.append((question.name, value))
+    return found
+
+
+def _walk(varied: Sequence[str], of_list: Any, fixed: Answers | None = None) -> Iterator[dict[str, Any]]:
+    """Yield every combination of answers to some questions, those left out that do not apply after the others."""
+    rows: list[dict[str, Any]] = [{}]
+    asked = questionnaire()
+    for question in asked.questions:
+        if question.name in LEVELS:
+            answers = list(LEVELS[question.name])
+        elif question.name in varied:
+            answers = of_list(choices(question)) if question.multiselect else choices(question)
+        else:
+            continue
+        if fixed and question.name in fixed:
+            answers = [fixed[question.name]]
+        rows = [
+            {**row, **given}
+            for row in rows
+            for given in ([{question.name: a} for a in answers] if asked.applies(question, row) else [{}])
+        ]
+    yield from rows
+
+
+def _alone_none_and_all(values: Sequence[object]) -> list[list[object]]:
+    return [[], *([value] for value in values), list(values)]
+
+
+def _subsets(values: Sequence[object]) -> list[list[object]]:
+    return [list(some) for some in chain.from_iterable(combinations(values, n) for n in range(len(values) + 1))]
+
+
+def _completed(answers: Mapping[str, Any]) -> Answers:
+    return {**answers, **(KEYLESS if set(answers["ci"]) - {"cloud-build"} else {})}
 
 
 def main_combinations() -> Iterator[Answers]:

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,16 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from tests.generated.combinations import Answers, every_combination
+from tests.generated.combinations import covering_combinations
 from tests.generated.conftest import ROOT, Generate, files
 
-Projects = Iterable[tuple[Answers, Path]]
+Projects = Iterable[tuple[Mapping[str, Any], Path]]
 
 
 @pytest.fixture(scope="module")
 def projects(generate: Generate, tmp_path_factory: pytest.TempPathFactory) -> Projects:
     folder = tmp_path_factory.mktemp("every")
-    return [(answers, generate(folder / str(n), **answers)) for n, answers in enumerate(every_combination())]
+    return [(answers, generate(folder / str(n), **answers)) for n, answers in enumerate(covering_combinations())]
 
 
 def services(projects: Projects) -> Projects:
@@ -70,7 +70,11 @@ def test_no_trace_of_the_template_is_left_in_the_text(projects: Projects) -> Non
     for _, project in projects:
         for path in files(project):
             text = path.read_text()
-            assert not re.search(r"\{%|%\}|\{\{|\}\}|\{#|Undefined|None", text) or path.suffix == ".py", path
+            # GitHub and CircleCI write expressions in braces, too.
+            left = re.sub(r"\$\{\{.*?\}\}|\{\{ checksum .*?\}\}", "", text)
+            assert not re.search(r"\{%|%\}|\{\{|\}\}|\{#|Undefined|\bNone\b(?! here:)", left) or path.suffix == ".py", (
+                path
+            )
             assert not re.search(r"[ \t]\n", text), f"{path} has blanks at the end of a line"
             assert not re.search(r"\n\n\n", text) or path.suffix == ".py", f"{path} has two empty lines"
             assert not text.startswith("\n"), path
@@ -163,7 +167,7 @@ def test_dependencies_are_valid_requirements(projects: Projects) -> None:
 
 def test_cloud_build_refers_to_what_it_declares(projects: Projects) -> None:
     for answers, project in projects:
-        if not answers["ci"]:
+        if "cloud-build" not in answers["ci"]:
             assert not (project / "cloudbuild.yaml").exists()
             continue
         text = (project / "cloudbuild.yaml").read_text()
