@@ -2,8 +2,8 @@
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,16 @@ from garscaffold.commands.options import HELP, console_options
 from garscaffold.console import Console
 from garscaffold.errors import ExitCode, GarscaffoldError, usage_error
 from garscaffold.plan import Step
-from garscaffold.template import bundle
 from garscaffold.template.interview import Ask
 from garscaffold.template.render import Workshop
-from garscaffold.template.repository import location_of, opened, released_versions
+from garscaffold.template.repository import opened, released_versions, version_of
+from garscaffold.template.source import recorded_source
 from garscaffold.update.journal import APPLYING, Journal
 from garscaffold.update.merge import Outcome
-from garscaffold.update.planning import Update, choose_route, plan_update
+from garscaffold.update.planning import Update, choose_move, choose_route, plan_update
 from garscaffold.update.preview import changelog_text, changes_text, diff_text, heading
-from garscaffold.update.project import LABELS, Recorded, open_checkout, refuse_unsaved
+from garscaffold.update.project import LABELS, Checkout, Recorded, open_checkout, refuse_unsaved
+from garscaffold.update.templates import former_template, template_at
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class UpdateRequest:
         given: Answers from files and options, by question.
         take_defaults: Take the default of every new question that was not given.
         dry_run: Show what would change and write nothing.
+        template: The template to move to, as projects record it; None for the project's own.
     """
 
     folder: Path
@@ -44,6 +46,7 @@ class UpdateRequest:
     given: Mapping[str, Any]
     take_defaults: bool
     dry_run: bool
+    template: str | None = None
 
 
 def bring_up(request: UpdateRequest, *, console: Console) -> None:
@@ -55,25 +58,33 @@ def bring_up(request: UpdateRequest, *, console: Console) -> None:
     checkout = open_checkout(request.folder)
     journal = Journal(checkout.folder, checkout.work_tree)
     _refuse_unfinished(journal, request, console=console)
-    with _template(checkout.source) as (location, install):
+    source = request.template or checkout.source
+    with ExitStack() as stack:
+        location, install = stack.enter_context(template_at(source))
         with console.progress(f"Reading the template's versions from {location}"):
-            route = choose_route(checkout.version, released_versions(location), request.version)
-        if not route.between and not request.given:
-            where = _template_json(checkout, checkout.folder, route.start, route.start)
-            document = {"state": "up-to-date", **where, "changes": []}
-            console.result(f"{checkout.name} is up to date: template {route.start}.", document)
-            return
+            versions = released_versions(location)
+        former = None
+        if source == checkout.source:
+            route = choose_route(checkout.version, versions, request.version)
+            if not route.between and not request.given:
+                _say_up_to_date(checkout, route.start, console=console)
+                return
         refuse_unsaved(checkout)
-        with opened(location) as repository:
-            update = plan_update(
-                checkout,
-                route,
-                repository,
-                Workshop(repository),
-                given=request.given,
-                ask=_interviewer(console) if console.interactive and not request.take_defaults else None,
-                take_defaults=request.take_defaults,
-            )
+        workshop = Workshop(stack.enter_context(opened(location)))
+        if source != checkout.source:
+            former, old = stack.enter_context(former_template(checkout, workshop, versions, console.warn))
+            route = choose_move(checkout.version, old, versions, request.version)
+        update = plan_update(
+            checkout,
+            route,
+            workshop.repository,
+            workshop,
+            given=request.given,
+            ask=_interviewer(console) if console.interactive and not request.take_defaults else None,
+            take_defaults=request.take_defaults,
+            former=former,
+            source=source,
+        )
         _carry_out(update, journal, install, request, console=console)
 
 
@@ -144,6 +155,8 @@ def _carry_out(
     if update.is_empty:
         console.result("", {**document, "state": "up-to-date"})
         return
+    if update.moves and _is_lower(update.end, update.start):
+        console.warn(f"{update.end} is a lower number than {update.start}: it may lack what the project has by now.")
     if not console.confirm("Update it?"):
         raise GarscaffoldError("Nothing was changed, as you said.")
     if install:
@@ -181,15 +194,18 @@ def _refuse_unfinished(journal: Journal, request: UpdateRequest, *, console: Con
     )
 
 
-@contextmanager
-def _template(source: str) -> Iterator[tuple[str, Step | None]]:
-    """Give where a template is read from, with the step that first puts our own into place, where that lacks."""
-    install = bundle.install_step(Path.home()) if source == bundle.SOURCE else None
-    if install is None:
-        yield location_of(source), None
-        return
-    with bundle.packaged_bundle() as packaged:
-        yield str(packaged), install
+def _is_lower(end: str, start: str) -> bool:
+    ending, starting = version_of(end), version_of(start)
+    return ending is not None and starting is not None and ending < starting
+
+
+def _say_up_to_date(checkout: Checkout, version: str, *, console: Console) -> None:
+    document = {
+        "state": "up-to-date",
+        **_template_json(checkout, checkout.folder, version, version, checkout.source),
+        "changes": [],
+    }
+    console.result(f"{checkout.name} is up to date: template {version}.", document)
 
 
 def _interviewer(console: Console) -> Ask:
@@ -210,7 +226,7 @@ def _document(update: Update, folder: Path, *, applied: bool) -> dict[str, Any]:
     state = "planned" if not applied else "conflicts" if update.conflicts else "updated"
     return {
         "state": state,
-        **_template_json(update.project, folder, update.start, update.end),
+        **_template_json(update.project, folder, update.start, update.end, update.source),
         "changelog": [release.to_json() for release in update.changelog],
         "new_answers": dict(update.new_answers),
         "changes": [change.to_json() for change in update.changes],
@@ -219,11 +235,9 @@ def _document(update: Update, folder: Path, *, applied: bool) -> dict[str, Any]:
     }
 
 
-def _template_json(project: Recorded, folder: Path, start: str, end: str) -> dict[str, Any]:
-    return {
-        "project": os.fspath(folder),
-        "template": {"source": project.source, "from": start, "to": end},
-    }
+def _template_json(project: Recorded, folder: Path, start: str, end: str, source: str) -> dict[str, Any]:
+    moved = {"previous_source": project.source} if source != project.source else {}
+    return {"project": os.fspath(folder), "template": {"source": source, **moved, "from": start, "to": end}}
 
 
 def read_words(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
@@ -263,6 +277,8 @@ Examples:
   garscaffold update services/orders --dry-run
   garscaffold update --to 1.1.0 --defaults -y
   garscaffold update --deploy cloud-run     every question of the template is an option
+  garscaffold update --template https://git.acme.example/platform/template.git
+                                            move to another template, such as your own fork
   garscaffold update --finish               after the conflicts are resolved
 
 \b
@@ -271,6 +287,7 @@ git's index; --finish records the new version, --abort brings back everything as
 )
 @click.argument("words", metavar="[PATH] [--QUESTION ANSWER]...", nargs=-1, type=click.UNPROCESSED)
 @click.option("--to", "version", metavar="VERSION", help="The version to go to; the newest by default.")
+@click.option("--template", metavar="URL", help="Move the project to another template; default is garscaffold's own.")
 @click.option("-d", "--data", metavar="KEY=VALUE", multiple=True, help="Answer a question; lists are written as YAML.")
 @click.option(
     "--data-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A YAML file of answers."
@@ -284,6 +301,7 @@ def update(
     console: Console,
     words: Sequence[str],
     version: str | None,
+    template: str | None,
     data: Sequence[str],
     data_file: Path | None,
     defaults: bool,
@@ -300,9 +318,10 @@ def update(
     if process.find("git") is None:
         raise GarscaffoldError("git is not installed, or not on PATH.", mend="Install git, then run it again.")
     if finishing or aborting:
-        if given or version or dry_run or (finishing and aborting):
+        if given or version or template or dry_run or (finishing and aborting):
             raise usage_error("--finish and --abort stand alone.")
         (finish if finishing else abort)(folder, console=console)
         return
-    request = UpdateRequest(folder, version, given, take_defaults=defaults, dry_run=dry_run)
+    source = recorded_source(template, home=Path.home(), here=Path.cwd()) if template is not None else None
+    request = UpdateRequest(folder, version, given, take_defaults=defaults, dry_run=dry_run, template=source)
     bring_up(request, console=console)

@@ -58,6 +58,7 @@ class Update:
         new_answers: Answers that it did not have.
         changes: What becomes of each file, the answers file left out.
         answers: What becomes of the answers file.
+        source: What it records as its template from then on.
     """
 
     project: Recorded
@@ -67,11 +68,17 @@ class Update:
     new_answers: Mapping[str, Any]
     changes: tuple[FileChange, ...]
     answers: FileChange
+    source: str
 
     @property
     def conflicts(self) -> tuple[FileChange, ...]:
         """The changes that need somebody to decide."""
         return tuple(change for change in self.changes if change.outcome is Outcome.CONFLICTING)
+
+    @property
+    def moves(self) -> bool:
+        """Tell whether the project gets another template."""
+        return self.source != self.project.source
 
     @property
     def is_empty(self) -> bool:
@@ -97,19 +104,9 @@ def choose_route(start: str, versions: Mapping[Version, str], wished: str | None
             f"The project's version {start} is no release, so that nobody can tell what is newer.",
             mend="Bring it to a release once with: copier update --vcs-ref VERSION",
         )
-    released = [version for version in versions if not version.is_prerelease]
-    if not versions or not (released or wished):
-        raise GarscaffoldError("The template has no released version.", mend="Tag one, such as 1.0.0.")
-    if wished is None:
-        end = max(released)
-        if end < began and began.is_prerelease:
-            end = began
-    else:
-        asked = version_of(wished)
-        if asked is None or asked not in versions:
-            known = ", ".join(str(version) for version in versions)
-            raise usage_error(f"The template has no version {wished}.", mend=f"It has: {known}.")
-        end = asked
+    end = _end(versions, wished)
+    if wished is None and end < began and began.is_prerelease:
+        end = began
     if end < began:
         raise GarscaffoldError(
             f"The project is at {start}, and {end} is older: there is no way back through an update.",
@@ -117,6 +114,41 @@ def choose_route(start: str, versions: Mapping[Version, str], wished: str | None
         )
     between = tuple(tag for version, tag in reversed(list(versions.items())) if began < version <= end)
     return Route(start, versions.get(end, start), between)
+
+
+def choose_move(start: str, old: Mapping[Version, str], versions: Mapping[Version, str], wished: str | None) -> Route:
+    """Choose the version of another template to go to, which counts its versions on its own.
+
+    Args:
+        start: What the project records as its version.
+        old: The versions of its template with their tags.
+        versions: Those of the other one, oldest first.
+        wished: The version that was asked for, if any.
+
+    Returns:
+        The route; between are the releases up to its end that the project's template did not have yet.
+
+    Raises:
+        GarscaffoldError: There is none.
+    """
+    began, end = version_of(start), _end(versions, wished)
+    known = {version for version in old if began is None or version <= began}
+    between = [tag for version, tag in versions.items() if version <= end and version not in known]
+    return Route(start, versions[end], tuple(reversed(between)))
+
+
+def _end(versions: Mapping[Version, str], wished: str | None) -> Version:
+    """Return the newest release, or the wished version."""
+    if wished is not None and versions:
+        asked = version_of(wished)
+        if asked is None or asked not in versions:
+            known = ", ".join(str(version) for version in versions)
+            raise usage_error(f"The template has no version {wished}.", mend=f"It has: {known}.")
+        return asked
+    released = [version for version in versions if not version.is_prerelease]
+    if not released:
+        raise GarscaffoldError("The template has no released version.", mend="Tag one, such as 1.0.0.")
+    return max(released)
 
 
 def plan_update(
@@ -128,6 +160,8 @@ def plan_update(
     given: Mapping[str, Any],
     ask: Ask | None,
     take_defaults: bool,
+    former: Workshop | None = None,
+    source: str | None = None,
 ) -> Update:
     """Plan an update; writes nothing.
 
@@ -139,19 +173,23 @@ def plan_update(
         given: Answers from options and files.
         ask: Puts a new question to a person; None when nobody is there.
         take_defaults: Take the default of new questions that are not given.
+        former: Renders the versions of the template that the project is from; None when it is the same.
+        source: What the project records as its template from then on; None for what it records now.
 
     Raises:
         GarscaffoldError: An answer is missing or wrong, or the template cannot be read or rendered.
     """
-    start, end = repository.commit(route.start), repository.commit(route.end)
+    former = former or workshop
+    source = source or project.source
+    start, end = former.repository.commit(route.start), repository.commit(route.end)
     last = project.answers
     answers = _answers(repository.tree(end), last, given=given, ask=ask, take_defaults=take_defaults)
-    described = {"_commit": repository.describe(end), "_src_path": project.source}
+    described = {"_commit": repository.describe(end), "_src_path": source}
     new = workshop.render(end, Wish(answers, last, described, operation="update", folder=project.name))
     # With what the new version excludes: a file that is the team's from now on is not deleted.
     exclude = workshop.excludes(end)
     recorded = {"_commit": project.version, "_src_path": project.source}
-    old = workshop.render(start, Wish(last, {}, recorded, exclude=exclude, operation="update", folder=project.name))
+    old = former.render(start, Wish(last, {}, recorded, exclude=exclude, operation="update", folder=project.name))
     before, after = _without(old.files, new.answers_file), _without(new.files, new.answers_file)
     paths = [*touched(before, after), *recreated(before, after, new.skips)]
     changes = plan_changes(before, after, project.side(paths, new.skips), merge_with_git)
@@ -159,7 +197,7 @@ def plan_update(
     record = FileChange(new.answers_file, Outcome.CHANGED, own, new.files.get(new.answers_file, own), "the answers")
     changelog = tuple(Release(tag, repository.notes(tag)) for tag in route.between)
     fresh = {name: value for name, value in answers.items() if name not in last or last[name] != value}
-    return Update(project, route.start, route.end, changelog, fresh, changes, record)
+    return Update(project, route.start, route.end, changelog, fresh, changes, record, source)
 
 
 def _answers(

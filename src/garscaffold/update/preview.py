@@ -20,7 +20,13 @@ STYLE = {
 
 
 def heading(update: Update) -> str:
-    """Return one line that says what is updated, from where to where."""
+    """Return what is updated, from where to where."""
+    if update.moves:
+        return (
+            f"{update.project.name} moves to another template:\n"
+            f"  from  {update.project.source}  {update.start}\n"
+            f"  to    {update.source}  {update.end}\n"
+        )
     if update.start == update.end:
         return f"{update.project.name} stays at template {update.end}, with other answers:"
     return f"{update.project.name} goes from template {update.start} to {update.end}:"
