@@ -19,6 +19,7 @@ from garscaffold.errors import ExitCode, GarscaffoldError
 COMMANDS: dict[str, tuple[str, str]] = {
     "new": ("garscaffold.commands.new:new", "Create a service or a shared package."),
     "update": ("garscaffold.commands.update:update", "Bring a project to a newer version of its template."),
+    "fleet": ("garscaffold.commands.fleet:fleet", "The same over many repositories, in parallel."),
     "repo": ("garscaffold.commands.repo:repo", "Repositories in Artifact Registry: plan, create, list, show, grant."),
     "sandbox": (
         "garscaffold.commands.sandbox:sandbox",

@@ -126,6 +126,10 @@ class Console:
             with self.progress(step.title):
                 step.apply()
 
+    def _say_each(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            self.say(line)
+
     @contextmanager
     def progress(self, title: str) -> Iterator[None]:
         """Show that `title` is under way: a spinner in a terminal, one line elsewhere."""
@@ -137,6 +141,29 @@ class Console:
 
         with Terminal(stderr=True).status(title):
             yield
+
+    @contextmanager
+    def counting(self, title: str, total: int) -> Iterator[Callable[[Sequence[str]], None]]:
+        """Show how many of `total` are done: a bar in a terminal, a line elsewhere.
+
+        Gives what is called when one more is done, with the lines to say about it.
+        """
+        if self.quiet or not sys.stderr.isatty() or not self.interactive:
+            self.say(f"{title} …")
+            yield self._say_each
+            return
+        from rich.console import Console as Terminal
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=Terminal(stderr=True), transient=True) as progress:
+            task = progress.add_task(title, total=total)
+
+            def done(lines: Sequence[str]) -> None:
+                self._say_each(lines)
+                progress.advance(task)
+
+            yield done
 
 
 def is_interactive() -> bool:
@@ -155,6 +182,19 @@ def plan_text(plan: Plan, heading: str) -> str:
         detail = f"  ({change.detail})" if change.detail else ""
         lines.append(f"  {action}  {change.kind:<{width}}  {change.name}{detail}")
     return "\n".join(lines)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return rows in columns of even width, under a head where there is one."""
+    every = [head, *rows] if head else list(rows)
+    columns = zip(*every, strict=True)
+    widths = [max(len(click.unstyle(cell)) for cell in column) for column in columns]
+    return "\n".join(
+        "  ".join(
+            cell + " " * (width - len(click.unstyle(cell))) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in every
+    )
 
 
 def to_person(line: str) -> None:

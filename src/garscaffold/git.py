@@ -6,7 +6,6 @@ from pathlib import Path
 
 from garscaffold import process
 from garscaffold.errors import GarscaffoldError
-from garscaffold.tree import File, Kind
 
 # No questions, and no index rewritten just because somebody looked.
 QUIET = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
@@ -85,6 +84,13 @@ def work_tree(folder: Path) -> WorkTree | None:
     if done.exit_code != 0 or lines[0] != "true":
         return None
     return WorkTree(Path(lines[1]), lines[3], Path(lines[2]))
+
+
+def is_bare(folder: Path) -> bool:
+    """Tell whether `folder`, which exists, is a repository without a work tree."""
+    command = ["git", "-c", "safe.bareRepository=all", "rev-parse", "--is-bare-repository"]
+    done = process.exchange(command, cwd=folder, environment={**QUIET, "GIT_CEILING_DIRECTORIES": str(folder.parent)})
+    return done.exit_code == 0 and done.stdout.strip() == b"true"
 
 
 def head(folder: Path) -> str:
@@ -182,7 +188,7 @@ def commit_of(repository: Path, reference: str) -> str:
     # On standard input, where nothing can be taken for an option.
     for name in (reference, f"refs/remotes/origin/{reference}"):
         stdin = f"{name}^{{commit}}\n".encode()
-        found = _read(repository, "cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=stdin).decode().split()
+        found = read(repository, "cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=stdin).decode().split()
         if len(found) == 2 and found[1] == "commit":
             return found[0]
     return ""
@@ -190,48 +196,29 @@ def commit_of(repository: Path, reference: str) -> str:
 
 def describe(repository: Path, commit: str) -> str:
     """Return git's description of a commit: its tag, or the nearest one with the distance, or a short id."""
-    return _read(repository, "describe", "--tags", "--always", commit).decode().strip()
+    return read(repository, "describe", "--tags", "--always", commit).decode().strip()
 
 
 def is_shallow(repository: Path) -> bool:
     """Tell whether the history of a repository is cut off."""
-    return _read(repository, "rev-parse", "--is-shallow-repository").strip() == b"true"
-
-
-def read_tree(repository: Path, commit: str) -> dict[str, File]:
-    """Return every file of a commit."""
-    entries = []
-    for line in _read(repository, "ls-tree", "-r", "-z", "--full-tree", commit).split(b"\0"):
-        if line:
-            fields, _, name = line.partition(b"\t")
-            mode, _, blob = fields.decode().split()
-            entries.append((name.decode("utf-8", "surrogateescape"), Kind(mode.replace("100664", "100644")), blob))
-    blobs = _blobs(repository, [blob for _, kind, blob in entries if kind is not Kind.SUBMODULE])
-    return {name: File(blobs.get(blob, blob.encode()), kind) for name, kind, blob in entries}
+    return read(repository, "rev-parse", "--is-shallow-repository").strip() == b"true"
 
 
 def tag_notes(repository: Path, tag: str) -> str:
     """Return the message of an annotated tag without its first line; '' for any other tag."""
     form = "--format=%(objecttype)%00%(contents:body)"
     kind, _, body = (
-        _read(repository, "for-each-ref", form, f"refs/tags/{tag}").decode("utf-8", "replace").partition("\0")
+        read(repository, "for-each-ref", form, f"refs/tags/{tag}").decode("utf-8", "replace").partition("\0")
     )
     return body.strip() if kind == "tag" else ""
 
 
-def _blobs(repository: Path, ids: Sequence[str]) -> dict[str, bytes]:
-    asked = list(dict.fromkeys(ids))
-    output = _read(repository, "cat-file", "--batch", stdin="".join(f"{blob}\n" for blob in asked).encode())
-    found, position = {}, 0
-    for blob in asked:
-        end = output.index(b"\n", position)
-        size = int(output[position:end].split()[2])
-        found[blob] = output[end + 1 : end + 1 + size]
-        position = end + size + 2
-    return found
+def read(repository: Path, *arguments: str, stdin: bytes = b"") -> bytes:
+    """Run git in a repository that may be bare, and return what it wrote.
 
-
-def _read(repository: Path, *arguments: str, stdin: bytes = b"") -> bytes:
+    Raises:
+        GarscaffoldError: git failed; what it said last is part of the sentence.
+    """
     # It was named by the user, or is our own copy: git's guard against bare ones that lie around is not meant.
     return _bytes(repository, *arguments, stdin=stdin, settings=("-c", "safe.bareRepository=all"))
 

@@ -16,14 +16,14 @@ from garscaffold.commands.repo_options import (
     read_place,
     require,
 )
-from garscaffold.console import Console, plan_text
+from garscaffold.console import Console, plan_text, table
 from garscaffold.errors import ExitCode, GarscaffoldError, usage_error
 from garscaffold.plan import Plan, Step
 from garscaffold.registry import PermissionDenied, Registry
 from garscaffold.registry.audit import INHERITED, audit, readers, writers
 from garscaffold.registry.bootstrap import granting, look
 from garscaffold.registry.desired import Cleanup, Request
-from garscaffold.registry.texts import addresses, description, table
+from garscaffold.registry.texts import addresses, description
 from garscaffold.rules import check_kms_key, check_repository_name
 from garscaffold.values import ADMIN, READER, WRITER, Format, Grant, Policy, Repository, repository_path, size_text
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import click
 
+from garscaffold.console import table
 from garscaffold.registry.audit import Finding, readers, writers
 from garscaffold.values import Format, Mode, Policy, Repository, size_text
 
@@ -59,12 +60,3 @@ def description(repository: Repository, policy: Policy | None, findings: Sequenc
         lines.append(f"  {click.style('warning', fg='yellow', bold=True)}     {finding.sentence}")
         lines.append(f"  {click.style('mend', fg='green', bold=True)}        {finding.mend}")
     return "\n".join(lines)
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return rows in columns of even width, under a head where there is one."""
-    every = [head, *rows] if head else list(rows)
-    widths = [max(len(row[column]) for row in every) for column in range(len(every[0]))] if every else []
-    return "\n".join(
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in every
-    )

@@ -95,6 +95,17 @@ def collect(
     return answers
 
 
+def completed(questionnaire: Questionnaire, answers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return answers with the values of all other questions: defaults, and what the template computes for itself."""
+    context: dict[str, Any] = {}
+    for question in questionnaire.questions:
+        if question.name in answers and not question.is_computed:
+            context[question.name] = answers[question.name]
+        else:
+            context[question.name] = _hidden(questionnaire, question, context)
+    return context
+
+
 def _is_well(questionnaire: Questionnaire, question: Question, answer: Any, context: Mapping[str, Any]) -> bool:
     try:
         questionnaire.check(question, answer, context)

@@ -2,13 +2,17 @@
 
 import os
 import tempfile
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from garscaffold.errors import GarscaffoldError
-from garscaffold.template.config import NotPlainError, code_that_runs, load
+from garscaffold.template.config import NotPlainError, code_that_runs, config_name, load
 from garscaffold.template.plain import PlainTemplate, Rendering, Wish, matcher
+from garscaffold.template.questions import Questionnaire
 from garscaffold.template.repository import KEPT, TemplateRepository, opened
 from garscaffold.tree import File, Kind, Tree
 
@@ -16,7 +20,7 @@ ANSWERS_FILE = ".copier-answers.yml"
 
 
 class Workshop:
-    """Renders versions of one open template, and keeps the last ones compiled.
+    """Renders versions of one open template, for several threads, and keeps the last ones compiled.
 
     Args:
         repository: The open template.
@@ -25,6 +29,9 @@ class Workshop:
     def __init__(self, repository: TemplateRepository) -> None:
         self.repository = repository
         self._compiled: dict[str, PlainTemplate | None] = {}
+        self._questionnaires: dict[str, Questionnaire | None] = {}
+        # Copier changes the working directory of the whole process while it renders.
+        self._lock = threading.RLock()
 
     def render(self, commit: str, wish: Wish) -> Rendering:
         """Render a project.
@@ -36,21 +43,32 @@ class Workshop:
         Raises:
             GarscaffoldError: The template cannot be rendered with these answers, or it runs code.
         """
-        template = self._template(commit)
-        if template is not None:
-            try:
-                return template.render(wish)
-            except NotPlainError:
-                # Copier does what we do not, and says in its own words what is wrong with a template or an answer.
-                pass
-        return _by_copier(self.repository, commit, wish)
+        with self._lock:
+            template = self._template(commit)
+            if template is not None:
+                try:
+                    return template.render(wish)
+                except NotPlainError:
+                    # Copier does what we do not, and says in its own words what is wrong with a template or an answer.
+                    pass
+            return _by_copier(self.repository, commit, wish)
 
     def excludes(self, commit: str) -> tuple[str, ...]:
         """Return the patterns of what a version does not render."""
-        template = self._template(commit)
+        with self._lock:
+            template = self._template(commit)
         if template is not None:
             return template.config.exclude
         return tuple(_settings(self.repository, commit).get("_exclude", ()))
+
+    def questionnaire(self, commit: str) -> Questionnaire | None:
+        """Return the questions of a version; None where Copier has to put them together from several files."""
+        with self._lock:
+            if commit not in self._questionnaires:
+                self._questionnaires[commit] = _questionnaire(self.repository.tree(commit))
+                while len(self._questionnaires) > KEPT:
+                    del self._questionnaires[next(iter(self._questionnaires))]
+            return self._questionnaires[commit]
 
     def _template(self, commit: str) -> PlainTemplate | None:
         if commit not in self._compiled:
@@ -115,10 +133,23 @@ def read_file(path: Path) -> File:
     return File(path.read_bytes(), Kind.EXECUTABLE if path.stat().st_mode & 0o100 else Kind.FILE)
 
 
+def _questionnaire(tree: Tree) -> Questionnaire | None:
+    name = config_name(tree)
+    if name is None:
+        return None
+
+    def macros(path: str) -> str | None:
+        return tree[path].data.decode("utf-8") if path in tree else None
+
+    try:
+        return Questionnaire.parse(tree[name].data.decode("utf-8"), macros=macros)
+    except (NotPlainError, yaml.YAMLError, GarscaffoldError):
+        return None
+
+
 def _by_copier(repository: TemplateRepository, commit: str, wish: Wish) -> Rendering:
     _refuse_code(repository, commit)
     import copier
-    import yaml
     from copier.errors import CopierError
     from jinja2 import TemplateError
 

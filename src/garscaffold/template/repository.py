@@ -2,14 +2,15 @@
 
 import re
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
-from garscaffold import git
+from garscaffold import git, git_objects
 from garscaffold.errors import GarscaffoldError
 from garscaffold.tree import Tree
 
@@ -67,7 +68,7 @@ def unreachable(location: str, error: GarscaffoldError) -> GarscaffoldError:
 
 @dataclass
 class TemplateRepository:
-    """An open template, which stays open while several projects or versions are rendered from it.
+    """An open template, which stays open while several projects or versions are rendered from it, by several threads.
 
     Args:
         location: Where it was opened from.
@@ -77,6 +78,8 @@ class TemplateRepository:
     location: str
     folder: Path
     _trees: dict[str, Tree] = field(default_factory=dict, repr=False)
+    _known: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)
+    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
 
     def commit(self, reference: str) -> str:
         """Return the id of the commit of a version.
@@ -84,7 +87,7 @@ class TemplateRepository:
         Raises:
             GarscaffoldError: The repository does not have it.
         """
-        found = git.commit_of(self.folder, reference)
+        found = self._once("commit", git.commit_of, reference)
         if not found:
             shallow = git.is_shallow(self.folder)
             why = " It is a shallow clone, without the older versions." if shallow else ""
@@ -98,21 +101,29 @@ class TemplateRepository:
 
     def describe(self, commit: str) -> str:
         """Return what a project records as `_commit` for a commit."""
-        return git.describe(self.folder, commit)
+        return self._once("description", git.describe, commit)
 
     def tree(self, commit: str) -> Tree:
         """Return the files of a commit; the last ones that were read stay in memory."""
-        if commit in self._trees:
-            self._trees[commit] = self._trees.pop(commit)
-        else:
-            self._trees[commit] = git.read_tree(self.folder, commit)
-            while len(self._trees) > KEPT:
-                del self._trees[next(iter(self._trees))]
-        return self._trees[commit]
+        with self._lock:
+            if commit in self._trees:
+                self._trees[commit] = self._trees.pop(commit)
+            else:
+                self._trees[commit] = git_objects.read_tree(self.folder, commit)
+                while len(self._trees) > KEPT:
+                    del self._trees[next(iter(self._trees))]
+            return self._trees[commit]
 
     def notes(self, tag: str) -> str:
         """Return the release notes of a version, from the message of its tag."""
-        return git.tag_notes(self.folder, tag)
+        return self._once("notes", git.tag_notes, tag)
+
+    def _once(self, what: str, ask: Callable[[Path, str], str], name: str) -> str:
+        # While it is open, a template does not change: a fleet asks the same of it for every project.
+        with self._lock:
+            if not self._known.get((what, name)):
+                self._known[what, name] = ask(self.folder, name)
+            return self._known[what, name]
 
 
 @contextmanager

@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
 from packaging.version import Version
 
 from garscaffold.errors import GarscaffoldError, usage_error
-from garscaffold.template.config import NotPlainError, config_name
 from garscaffold.template.interview import Ask, collect
 from garscaffold.template.plain import Wish
 from garscaffold.template.questions import Questionnaire
@@ -16,7 +14,7 @@ from garscaffold.template.render import Workshop
 from garscaffold.template.repository import TemplateRepository, version_of
 from garscaffold.tree import Tree
 from garscaffold.update.merge import FileChange, Outcome, plan_changes, recreated, touched
-from garscaffold.update.project import Recorded, merge_with_git, questions_source
+from garscaffold.update.project import Recorded, merge_with_git
 
 
 @dataclass(frozen=True)
@@ -183,7 +181,7 @@ def plan_update(
     source = source or project.source
     start, end = former.repository.commit(route.start), repository.commit(route.end)
     last = project.answers
-    answers = _answers(repository.tree(end), last, given=given, ask=ask, take_defaults=take_defaults)
+    answers = _answers(workshop.questionnaire(end), last, given=given, ask=ask, take_defaults=take_defaults)
     described = {"_commit": repository.describe(end), "_src_path": source}
     new = workshop.render(end, Wish(answers, last, described, operation="update", folder=project.name))
     # With what the new version excludes: a file that is the team's from now on is not deleted.
@@ -192,8 +190,9 @@ def plan_update(
     old = former.render(start, Wish(last, {}, recorded, exclude=exclude, operation="update", folder=project.name))
     before, after = _without(old.files, new.answers_file), _without(new.files, new.answers_file)
     paths = [*touched(before, after), *recreated(before, after, new.skips)]
-    changes = plan_changes(before, after, project.side(paths, new.skips), merge_with_git)
-    own = project.side([new.answers_file], lambda path: False).files.get(new.answers_file)
+    side = project.side([*paths, new.answers_file], new.skips)
+    changes = plan_changes(before, after, side, merge_with_git)
+    own = side.files.get(new.answers_file)
     record = FileChange(new.answers_file, Outcome.CHANGED, own, new.files.get(new.answers_file, own), "the answers")
     changelog = tuple(Release(tag, repository.notes(tag)) for tag in route.between)
     fresh = {name: value for name, value in answers.items() if name not in last or last[name] != value}
@@ -201,15 +200,15 @@ def plan_update(
 
 
 def _answers(
-    tree: Tree, last: Mapping[str, Any], *, given: Mapping[str, Any], ask: Ask | None, take_defaults: bool
+    questionnaire: Questionnaire | None,
+    last: Mapping[str, Any],
+    *,
+    given: Mapping[str, Any],
+    ask: Ask | None,
+    take_defaults: bool,
 ) -> dict[str, Any]:
-    name = config_name(tree)
-    try:
-        if name is None:
-            raise NotPlainError("no single copier.yml")
-        questionnaire = Questionnaire.parse(tree[name].data.decode("utf-8"), macros=questions_source(tree))
-    except (NotPlainError, yaml.YAMLError, GarscaffoldError):
-        # Questions in several files: Copier puts them together, and takes their defaults.
+    if questionnaire is None:
+        # Copier takes the defaults of questions that only it can put together.
         return dict(given)
     return collect(
         questionnaire,

@@ -13,7 +13,7 @@ from garscaffold import git, yaml_text
 from garscaffold.errors import GarscaffoldError
 from garscaffold.template.plain import Match, remembered_answers
 from garscaffold.template.render import ANSWERS_FILE, read_file
-from garscaffold.tree import File, Tree
+from garscaffold.tree import File
 from garscaffold.update.merge import Obstacle, Project
 
 LABELS = ("before updating", "last update", "after updating")
@@ -125,15 +125,6 @@ def merge_with_git(base: bytes, ours: bytes, theirs: bytes) -> tuple[bytes, int]
         for path, data in zip(sides, (base, ours, theirs), strict=True):
             path.write_bytes(data)
         return git.merge(sides[0], sides[1], sides[2], labels=LABELS)
-
-
-def questions_source(tree: Tree) -> Any:
-    """Return what gives the text of a template's file by its path, for questions that import macros."""
-
-    def read(name: str) -> str | None:
-        return tree[name].data.decode("utf-8") if name in tree else None
-
-    return read
 
 
 def _obstacle(folder: Path, path: str) -> Obstacle | None:

@@ -1,0 +1,221 @@
+"""`garscaffold fleet`: the same over many repositories."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+import platformdirs
+
+from garscaffold import process
+from garscaffold.commands.answers import read_data, read_data_file
+from garscaffold.commands.options import HELP, console_options
+from garscaffold.console import Console
+from garscaffold.errors import ExitCode, GarscaffoldError
+from garscaffold.fleet import run
+from garscaffold.fleet.forges import AUTO, PROGRAMS, Forge
+from garscaffold.fleet.results import Result, State, counts, exit_code
+from garscaffold.fleet.rollout import Rollout, roll_out
+from garscaffold.fleet.survey import Settings, survey
+from garscaffold.fleet.targets import Shard, Target, read_targets
+from garscaffold.fleet.templates import Templates
+from garscaffold.fleet.texts import line_for, status_text, update_text
+
+TARGETS_HELP = """\b
+TARGETS are folders (repositories are found in them), git URLs, a fleet.toml, or - for a list of paths and URLs on
+standard input; without any, ./fleet.toml or the folder where you are."""
+
+
+@dataclass(frozen=True)
+class FleetRequest:
+    """What every command of the fleet is told.
+
+    Args:
+        targets: The repositories.
+        version: The version to go to; None for the newest.
+        given: Answers to new questions.
+        jobs: How many repositories at a time.
+        clones: The folder of the clones.
+    """
+
+    targets: Sequence[Target]
+    version: str | None
+    given: Mapping[str, Any]
+    jobs: int
+    clones: Path
+
+
+def look(request: FleetRequest, *, console: Console) -> list[Result]:
+    """Look at every project of a fleet."""
+    with _settings(request) as settings:
+        return _each(request, lambda target: survey(target, settings), "Looking at", lambda result: [], console=console)
+
+
+def carry_out(request: FleetRequest, rollout: Callable[[Settings], Rollout], *, console: Console) -> list[Result]:
+    """Update every project of a fleet, each repository on a branch."""
+
+    def said(result: Result) -> list[str]:
+        return [line_for(result.name, result)]
+
+    with _settings(request) as settings:
+        chosen = rollout(settings)
+        return _each(request, lambda target: roll_out(target, chosen), "Updating", said, console=console)
+
+
+@contextmanager
+def _settings(request: FleetRequest) -> Iterator[Settings]:
+    with Templates() as templates:
+        yield Settings(templates, request.clones, request.version, request.given)
+
+
+def _each(
+    request: FleetRequest, work: run.Work, verb: str, said: Callable[[Result], list[str]], *, console: Console
+) -> list[Result]:
+    total = len(request.targets)
+    found: dict[Target, Sequence[Result]] = {}
+    with console.counting(f"{verb} {total} repositor{'y' if total == 1 else 'ies'}", total) as done:
+        for target, results in run.each(request.targets, work, jobs=request.jobs):
+            found[target] = results
+            done([line for result in results for line in said(result)])
+    return [result for target in request.targets for result in found[target]]
+
+
+def fleet_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what every command of the fleet takes, and pass it as the argument `request`."""
+
+    @click.argument("targets", nargs=-1)
+    @click.option("--to", "version", metavar="VERSION", help="The version to go to; the newest by default.")
+    @click.option("-d", "--data", metavar="KEY=VALUE", multiple=True, help="Answer a question that is new.")
+    @click.option(
+        "--data-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A YAML file of answers."
+    )
+    @click.option("--base", metavar="REF", default="", help="Start from this branch; else from what is checked out.")
+    @click.option(
+        "--shard", metavar="I/N", help="Only the I-th of N equal parts; tasks of a Cloud Run job know theirs."
+    )
+    @click.option(
+        "-j", "--jobs", type=click.IntRange(1, 64), default=min(8, os.cpu_count() or 1), help="How many at a time."
+    )
+    @click.option("--clones", type=click.Path(file_okay=False, path_type=Path), help="Where clones of URLs are kept.")
+    @functools.wraps(command)
+    def with_request(
+        targets: Sequence[str],
+        version: str | None,
+        data: Sequence[str],
+        data_file: Path | None,
+        base: str,
+        shard: str | None,
+        jobs: int,
+        clones: Path | None,
+        **arguments: Any,
+    ) -> Any:
+        if process.find("git") is None:
+            raise GarscaffoldError("git is not installed, or not on PATH.", mend="Install git, then run it again.")
+        found = [replace(each, base=base or each.base) for each in read_targets(targets, sys.stdin)]
+        part = Shard.parse(shard) if shard else Shard.of_task(os.environ)
+        request = FleetRequest(
+            part.take(found) if part else found,
+            version,
+            {**(read_data_file(data_file) if data_file else {}), **read_data(data)},
+            jobs,
+            clones or platformdirs.user_cache_path("garscaffold") / "fleet",
+        )
+        return command(request=request, **arguments)
+
+    return with_request
+
+
+@click.group(context_settings=HELP)
+def fleet() -> None:
+    """The same over many repositories, in parallel.
+
+    One that fails never stops the others.
+    """
+
+
+@fleet.command(
+    context_settings=HELP,
+    epilog=f"""{TARGETS_HELP}
+
+\b
+Examples:
+  garscaffold fleet status ~/work           every repository below a folder
+  garscaffold fleet status fleet.toml --json
+  cat urls | garscaffold fleet status -
+
+\b
+Nothing is touched. CONFLICTS are files that an update would leave for somebody to decide; DRIFT are files that
+carry authentication and were edited away from the template.""",
+)
+@console_options
+@fleet_options
+def status(request: FleetRequest, console: Console) -> ExitCode:
+    """Which version every project is at, and what an update would meet."""
+    results = look(request, console=console)
+    console.result(status_text(results), _document(results))
+    return ExitCode.FAILED if State.FAILED in {result.state for result in results} else ExitCode.DONE
+
+
+@fleet.command(
+    context_settings=HELP,
+    epilog=f"""{TARGETS_HELP}
+
+\b
+Examples:
+  garscaffold fleet update ~/work --dry-run
+  garscaffold fleet update ~/work           a branch in each repository
+  garscaffold fleet update fleet.toml --check 'make check' --pull-request auto -y
+
+\b
+No work tree is touched: each update is a commit on a branch of its own, made from what is committed. A project
+with conflicts gets none; it is for `garscaffold update`. Run again, it goes on where it was cut off.
+Exit codes: 1 when a repository failed, 3 when none failed and some have conflicts.""",
+)
+@click.option("--branch", metavar="NAME", default="", help="The branch; garscaffold/template-VERSION by default.")
+@click.option("--check", metavar="COMMAND", default="", help="Must succeed in each updated project, in a shell.")
+@click.option("--push", is_flag=True, help="Push the branches to origin.")
+@click.option(
+    "--pull-request",
+    type=click.Choice([AUTO, *PROGRAMS]),
+    help="Push, and make pull requests: by gh for GitHub, by glab for GitLab.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be done.")
+@console_options
+@fleet_options
+def update(
+    request: FleetRequest,
+    console: Console,
+    branch: str,
+    check: str,
+    push: bool,
+    pull_request: str | None,
+    dry_run: bool,
+) -> ExitCode:
+    """Update every project to a newer version of its template, on a branch."""
+    if dry_run or (console.interactive and not console.assume_yes):
+        found = look(request, console=console)
+        if dry_run:
+            console.result(status_text(found), _document(found))
+            return exit_code(found)
+        console.say(status_text(found))
+        if State.BEHIND in {result.state for result in found} and not console.confirm("Update those behind?"):
+            raise GarscaffoldError("Nothing was changed, as you said.")
+    results = carry_out(
+        request,
+        lambda settings: Rollout(
+            settings, branch, check, push or bool(pull_request), Forge(pull_request) if pull_request else None
+        ),
+        console=console,
+    )
+    console.say(update_text(results))
+    console.result("", _document(results))
+    return exit_code(results)
+
+
+def _document(results: Sequence[Result]) -> dict[str, Any]:
+    return {"projects": [result.to_json() for result in results], "summary": counts(results)}

@@ -1,0 +1,1 @@
+"""Many repositories: what they are at, and one update in all of them."""

@@ -1,0 +1,142 @@
+"""What is known of a project of a fleet after a look or an update, as plain values."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from typing import Any, Self
+
+from garscaffold.errors import ExitCode
+
+
+class State(StrEnum):
+    """How a project stands to its template."""
+
+    CURRENT = "up to date"
+    BEHIND = "behind"
+    UPDATED = "updated"
+    CONFLICTS = "conflicts"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A file in which the team's changes and the template's meet.
+
+    Args:
+        path: The file, in its project.
+        detail: What meets, in words.
+        hunks: The lines between the markers, each hunk with its markers.
+    """
+
+    path: str
+    detail: str
+    hunks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A file that carries authentication and is not what the template made.
+
+    Args:
+        path: The file in its project, with `#table` for a part of a TOML file.
+        how: What happened to it, in words.
+    """
+
+    path: str
+    how: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is known of one project.
+
+    Args:
+        repository: The path or URL of its repository.
+        project: Its folder in the repository, with a slash at the end; '' for the root.
+        state: How it stands.
+        template: What it records as its template.
+        version: The version that it is at.
+        target: The version that an update goes to.
+        behind: How many releases lie between them.
+        dirty: It has changes that are not committed; None where there is no checkout.
+        changes: How many files an update changes.
+        conflicts: Where it needs somebody.
+        drift: What of its wiring was edited; None where the template does not say what that is.
+        earlier: An earlier run made the update.
+        branch: The branch that has the update.
+        commit: The commit with the update.
+        pushed: The branch was pushed.
+        pull_request: The URL of the pull request.
+        sentence: What failed.
+        mend: What mends it.
+    """
+
+    repository: str
+    project: str
+    state: State
+    template: str = ""
+    version: str = ""
+    target: str = ""
+    behind: int = 0
+    dirty: bool | None = None
+    changes: int = 0
+    conflicts: tuple[Conflict, ...] = ()
+    drift: tuple[Drift, ...] | None = None
+    earlier: bool = False
+    branch: str = ""
+    commit: str = ""
+    pushed: bool = False
+    pull_request: str = ""
+    sentence: str = ""
+    mend: str = ""
+
+    @property
+    def name(self) -> str:
+        """What people call it: its folder, or the last part of its repository's place."""
+        last = self.repository.rstrip("/").replace(":", "/").rsplit("/", 1)[-1].removesuffix(".git")
+        return f"{last}/{self.project}".rstrip("/")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as `--json` shows it."""
+        return {**asdict(self), "state": str(self.state), "name": self.name}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """Read what `to_json` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is something else.
+        """
+        known = {each.name for each in fields(cls)}
+        values = {name: value for name, value in document.items() if name in known}
+        drift = values.get("drift")
+        values |= {
+            "state": State(values["state"]),
+            "conflicts": tuple(
+                Conflict(**{**each, "hunks": tuple(each.get("hunks", ()))}) for each in values.get("conflicts", ())
+            ),
+            "drift": None if drift is None else tuple(Drift(**each) for each in drift),
+        }
+        return cls(**values)
+
+
+def counts(results: Iterable[Result]) -> dict[str, int]:
+    """Return how many projects there are in each state, and in all."""
+    found = Counter(result.state for result in results)
+    return {**{str(state): found[state] for state in State}, "all": found.total()}
+
+
+def exit_code(results: Iterable[Result]) -> ExitCode:
+    """Return what the process ends with: a failure counts more than a conflict."""
+    states = {result.state for result in results}
+    if State.FAILED in states:
+        return ExitCode.FAILED
+    return ExitCode.CONFLICT if State.CONFLICTS in states else ExitCode.DONE
+
+
+def summary(results: Iterable[Result]) -> str:
+    """Return one line that says how many there are of what."""
+    found = counts(results)
+    parts = [f"{found[state]} {state}" for state in State if found[state]]
+    return f"{found['all']} project{'' if found['all'] == 1 else 's'}: {', '.join(parts) or 'none'}"

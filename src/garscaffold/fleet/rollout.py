@@ -1,0 +1,201 @@
+"""The update of one repository of a fleet: a branch with a commit for each project, checked, pushed, proposed.
+
+Nothing of it needs a work tree, so that nobody's unsaved work is touched; a check gets a temporary one. The next run
+goes on where one was cut off: what is done is read from the repository and its remote, and nowhere else.
+"""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from garscaffold import git, git_objects, git_remote, process
+from garscaffold.errors import GarscaffoldError
+from garscaffold.fleet.forges import Forge, Proposal
+from garscaffold.fleet.repositories import Repository, open_repository
+from garscaffold.fleet.results import Result, State
+from garscaffold.fleet.survey import Settings, found_projects, look_ahead
+from garscaffold.fleet.targets import Target
+from garscaffold.update.planning import Update
+from garscaffold.update.snapshot import Commit, Snapshot
+
+TRAILER = "Template-Version"
+"""By this line of their message the commits of an update are known again."""
+SAID = 20
+"""How many lines of what a failing check said are kept."""
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """What is done with an update.
+
+    Args:
+        settings: Those of the run.
+        branch: The branch; '' for one that is named after the version.
+        check: A command that has to succeed in each updated project, in a shell; '' for none.
+        push: Push the branch.
+        forge: Where a pull request is made; None for nowhere.
+    """
+
+    settings: Settings
+    branch: str = ""
+    check: str = ""
+    push: bool = False
+    forge: Forge | None = None
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A project with an update that conflicts with nothing."""
+
+    result: Result
+    project: Snapshot
+    update: Update
+
+
+def roll_out(target: Target, rollout: Rollout) -> list[Result]:
+    """Update every project of a repository.
+
+    Raises:
+        GarscaffoldError: The repository cannot be read, or its branch cannot be written or pushed.
+    """
+    repository = open_repository(target, rollout.settings.clones)
+    commit = Commit.read(repository.folder, repository.base)
+    results: list[Result] = []
+    planned: list[Planned] = []
+    for prefix in found_projects(repository, commit):
+        try:
+            prospect = look_ahead(repository, commit, prefix, rollout.settings)
+        except GarscaffoldError as error:
+            results.append(failed(target, error, prefix))
+            continue
+        found = replace(prospect.result(), repository=target.place)
+        if found.state is State.BEHIND and prospect.update is not None:
+            planned.append(Planned(found, prospect.project, prospect.update))
+        else:
+            results.append(found)
+    if planned:
+        results += _branched(repository, planned, rollout)
+    return sorted(results, key=lambda result: result.project)
+
+
+def failed(target: Target, error: GarscaffoldError, prefix: str = "") -> Result:
+    """Return the result for what could not be done."""
+    return Result(target.place, prefix, State.FAILED, sentence=error.sentence, mend=error.mend)
+
+
+def branch_for(updates: Sequence[Update]) -> str:
+    """Return the name of the branch of an update, the same at every run."""
+    versions = sorted({update.end for update in updates})
+    return f"garscaffold/template-{'-'.join(versions)}"
+
+
+def message_for(update: Update, prefix: str) -> str:
+    """Return the message of an update's commit: what was released, and the line by which it is known again."""
+    where = f" in {prefix.rstrip('/')}" if prefix else ""
+    notes = [f"{release.version}\n\n{release.notes}".strip() for release in update.changelog]
+    parts = [f"chore: update from template {update.start} to {update.end}{where}", *notes, f"{TRAILER}: {update.end}"]
+    return "\n\n".join(parts) + "\n"
+
+
+def _branched(repository: Repository, planned: Sequence[Planned], rollout: Rollout) -> Sequence[Result]:
+    branch = rollout.branch or branch_for([each.update for each in planned])
+    folder = repository.folder
+    remote = git_remote.remote_branch(folder, branch) if rollout.push else ""
+    if remote and not git.commit_of(folder, remote):
+        git_remote.fetch_commits(folder, branch)
+    local = git.commit_of(folder, f"refs/heads/{branch}")
+    tip = remote or local
+    results = _already(repository, planned, tip, branch) if tip else []
+    if not results:
+        results, tip = _committed(repository, planned, rollout.check or repository.target.check)
+    if tip == repository.base:
+        return results
+    if tip != local:
+        git_objects.put_branch(folder, branch, tip, replaces=bool(local))
+    results = [replace(each, branch=branch) if each.state is State.UPDATED else each for each in results]
+    try:
+        if rollout.push and tip != remote:
+            git_remote.push_branch(folder, branch, expected=remote)
+        url = rollout.forge.propose(repository, _proposal(planned, branch, repository)) if rollout.forge else ""
+    except GarscaffoldError as error:
+        return [_spoiled(each, error) for each in results]
+    return [
+        replace(each, pushed=rollout.push, pull_request=url) if each.state is State.UPDATED else each
+        for each in results
+    ]
+
+
+def _already(repository: Repository, planned: Sequence[Planned], tip: str, branch: str) -> Sequence[Result]:
+    """Return the results where a branch has the update from an earlier run; none where it has to be made again.
+
+    Raises:
+        GarscaffoldError: The branch is somebody else's.
+    """
+    versions, foot = git_objects.commits_by_trailer(repository.folder, tip, TRAILER)
+    commit = Commit.read(repository.folder, tip)
+    there = set(commit.projects())
+    has_all = all(
+        each.project.prefix in there and commit.records(each.project.prefix, each.update.end) for each in planned
+    )
+    # Whoever went on from our commits keeps what they did there.
+    if has_all and (foot == repository.base or not versions):
+        return [replace(each.result, state=State.UPDATED, earlier=True, commit=tip) for each in planned]
+    if not versions:
+        raise GarscaffoldError(
+            f"The branch {branch} has commits of somebody else, and not the update.",
+            mend="Merge or delete it, or choose another name: --branch NAME",
+        )
+    return []
+
+
+def _committed(repository: Repository, planned: Sequence[Planned], check: str) -> tuple[list[Result], str]:
+    who = git_objects.identity(repository.folder)
+    tip, results = repository.base, []
+    for each in planned:
+        project, update = each.project, each.update
+        files = project.committed([*update.changes, update.answers])
+        made = git_objects.commit_files(repository.folder, tip, files, message_for(update, project.prefix), who=who)
+        try:
+            _check(repository.folder, made, project.prefix, check)
+        except GarscaffoldError as error:
+            results.append(_spoiled(each.result, error))
+            continue
+        tip = made
+        results.append(replace(each.result, state=State.UPDATED, commit=made))
+    return results, tip
+
+
+def _check(repository: Path, commit: str, prefix: str, check: str) -> None:
+    if not check:
+        return
+    with _work_tree(repository, commit) as folder:
+        done = process.run(["sh", "-c", check], cwd=folder / prefix, check=False)
+    if done.exit_code != 0:
+        said = "\n".join(f"{done.stdout}\n{done.stderr}".strip().splitlines()[-SAID:])
+        raise GarscaffoldError(
+            f"The check `{check}` failed with exit code {done.exit_code}, so there is no branch:\n{said}",
+            mend="Update it by hand: garscaffold update, then see what the check says.",
+        )
+
+
+@contextmanager
+def _work_tree(repository: Path, commit: str) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="garscaffold-check-") as aside:
+        folder = Path(aside) / "project"
+        git.read(repository, "worktree", "add", "--quiet", "--detach", str(folder), commit)
+        try:
+            yield folder
+        finally:
+            git.read(repository, "worktree", "remove", "--force", str(folder))
+
+
+def _spoiled(result: Result, error: GarscaffoldError) -> Result:
+    return replace(result, state=State.FAILED, sentence=error.sentence, mend=error.mend)
+
+
+def _proposal(planned: Sequence[Planned], branch: str, repository: Repository) -> Proposal:
+    prefix = planned[0].project.prefix if len(planned) == 1 else ""
+    title, _, body = message_for(planned[0].update, prefix).partition("\n")
+    return Proposal(title, body.strip(), branch, repository.branch)

@@ -1,0 +1,52 @@
+"""The same work on every repository of a fleet, several at a time; one that fails never stops the others."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+from garscaffold import __version__
+from garscaffold.errors import GarscaffoldError
+from garscaffold.fleet.results import Result, State
+from garscaffold.fleet.targets import Target
+
+Work = Callable[[Target], Sequence[Result]]
+
+
+def each(targets: Sequence[Target], work: Work, *, jobs: int) -> Iterator[tuple[Target, Sequence[Result]]]:
+    """Do the work on every target, and give the results as they come.
+
+    When the caller stops listening, what has not begun never begins, and what has begun is waited for.
+
+    Args:
+        targets: The repositories.
+        work: What is done with one.
+        jobs: How many at a time.
+    """
+    pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="fleet")
+    waiting: dict[Future[Sequence[Result]], Target] = {}
+    remaining = iter(targets)
+    try:
+        while True:
+            # Not all at once: what is kept in memory does not grow with the fleet.
+            for target in remaining:
+                waiting[pool.submit(_safely, target, work)] = target
+                if len(waiting) >= 2 * jobs:
+                    break
+            if not waiting:
+                return
+            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                yield waiting.pop(future), future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _safely(target: Target, work: Work) -> Sequence[Result]:
+    try:
+        return work(target)
+    except GarscaffoldError as error:
+        sentence, mend = error.sentence, error.mend
+    except OSError as error:
+        sentence, mend = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.", ""
+    except Exception as error:
+        sentence = f"This is a defect of garscaffold {__version__}: {type(error).__name__}: {error}"
+        mend = "Please report it, with what `garscaffold update` says in that repository."
+    return [Result(target.place, target.under, State.FAILED, sentence=sentence, mend=mend)]

@@ -1,0 +1,168 @@
+"""A look at one repository of a fleet: its projects, what an update would do to them, what of their wiring drifted."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from garscaffold import git
+from garscaffold.errors import GarscaffoldError
+from garscaffold.fleet.drift import find_drift, paths_of
+from garscaffold.fleet.repositories import Repository, open_repository
+from garscaffold.fleet.results import Conflict, Drift, Result, State
+from garscaffold.fleet.targets import Target
+from garscaffold.fleet.templates import Template, Templates
+from garscaffold.template.interview import completed
+from garscaffold.template.plain import Wish
+from garscaffold.template.render import ANSWERS_FILE
+from garscaffold.update.merge import FileChange
+from garscaffold.update.planning import Route, Update, choose_route, plan_update
+from garscaffold.update.project import LABELS
+from garscaffold.update.snapshot import Commit, Snapshot, snapshot
+
+WIRING = "wiring"
+"""The answer, computed by the template, that lists the files which carry authentication."""
+HUNKS = 20
+"""How many hunks of a conflict are kept: somebody has to look into the file anyway."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is the same for every repository of a run.
+
+    Args:
+        templates: The open templates.
+        clones: The folder of the clones.
+        version: The version to go to; None for the newest.
+        given: Answers to new questions.
+    """
+
+    templates: Templates
+    clones: Path
+    version: str | None = None
+    given: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """What an update would do to a project.
+
+    Args:
+        project: The project in the commit that the update starts from.
+        template: Its template.
+        route: From which version to which.
+        update: The update; None when there is nothing to do.
+    """
+
+    project: Snapshot
+    template: Template
+    route: Route
+    update: Update | None
+
+    def result(self) -> Result:
+        """Return what is known of the project so far."""
+        update = self.update
+        conflicts = tuple(_conflict(change) for change in update.conflicts) if update else ()
+        return Result(
+            repository="",
+            project=self.project.prefix,
+            state=State.CURRENT if update is None else State.CONFLICTS if conflicts else State.BEHIND,
+            template=self.project.source,
+            version=self.route.start,
+            target=self.route.end,
+            behind=len(self.route.between),
+            changes=sum(change.before != change.after for change in update.changes) if update else 0,
+            conflicts=conflicts,
+        )
+
+
+def survey(target: Target, settings: Settings) -> list[Result]:
+    """Look at every project of a repository; nothing is written but a clone.
+
+    Raises:
+        GarscaffoldError: The repository cannot be read.
+    """
+    repository = open_repository(target, settings.clones)
+    commit = Commit.read(repository.folder, repository.base)
+    changed = git.status(repository.folder / target.under)[0] if repository.has_work_tree else None
+    results = []
+    for prefix in found_projects(repository, commit):
+        dirty = None if changed is None else any(path.startswith(prefix) for path in changed)
+        try:
+            prospect = look_ahead(repository, commit, prefix, settings)
+            found = replace(prospect.result(), repository=target.place, drift=_drift(prospect))
+        except GarscaffoldError as error:
+            found = Result(target.place, prefix, State.FAILED, sentence=error.sentence, mend=error.mend)
+        results.append(replace(found, dirty=dirty))
+    return results
+
+
+def found_projects(repository: Repository, commit: Commit) -> Iterator[str]:
+    """Give where the projects of a repository are.
+
+    Raises:
+        GarscaffoldError: It has none.
+    """
+    projects = commit.projects(repository.target.under)
+    if not projects:
+        raise GarscaffoldError(
+            f"{repository.target.place} has no project made from a template: no {ANSWERS_FILE} is committed.",
+            mend="Take it off the list, or commit the project first.",
+        )
+    return iter(projects)
+
+
+def look_ahead(repository: Repository, commit: Commit, prefix: str, settings: Settings) -> Prospect:
+    """Plan the update of one project.
+
+    Args:
+        repository: Its repository.
+        commit: The commit to start from.
+        prefix: Its folder in the commit.
+        settings: Those of the run.
+
+    Raises:
+        GarscaffoldError: It cannot be updated.
+    """
+    project = snapshot(commit, prefix, name=repository.target.name)
+    template = settings.templates.get(project.source)
+    route = choose_route(project.version, template.versions, settings.version)
+    if not route.between:
+        return Prospect(project, template, route, None)
+    update = plan_update(
+        project, route, template.repository, template.workshop, given=settings.given, ask=None, take_defaults=True
+    )
+    return Prospect(project, template, route, update)
+
+
+def _drift(prospect: Prospect) -> tuple[Drift, ...] | None:
+    project, template = prospect.project, prospect.template
+    newest = template.workshop.questionnaire(template.repository.commit(prospect.route.end))
+    wiring = completed(newest, project.answers).get(WIRING) if newest else None
+    if not isinstance(wiring, list):
+        return None
+    recorded = {"_commit": project.version, "_src_path": project.source}
+    start = template.repository.commit(prospect.route.start)
+    made = template.workshop.render(start, Wish(project.answers, {}, recorded, folder=project.name)).files
+    mine = project.side([path for path in paths_of(wiring) if path in made], lambda path: False)
+    return find_drift(wiring, made, mine.files)
+
+
+def _conflict(change: FileChange) -> Conflict:
+    data = change.after.data if change.after else b""
+    return Conflict(change.path, change.detail, tuple(_hunks(data.decode("utf-8", "replace"))[:HUNKS]))
+
+
+def _hunks(text: str) -> list[str]:
+    hunks: list[list[str]] = []
+    inside = False
+    for line in text.splitlines():
+        if line == f"<<<<<<< {LABELS[0]}":
+            inside = True
+            hunks.append([])
+        if inside:
+            hunks[-1].append(line)
+        if line == f">>>>>>> {LABELS[2]}":
+            inside = False
+    return ["\n".join(hunk) for hunk in hunks]

@@ -1,0 +1,170 @@
+"""Commits, trees and branches of a git repository, read and written without a work tree."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from garscaffold import git, process
+from garscaffold.errors import GarscaffoldError
+from garscaffold.tree import File, Kind
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a tree has at a path: the kind, and the id of its content."""
+
+    kind: Kind
+    blob: str
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who commits, as git writes it into commits, and whether their commits are signed."""
+
+    author: str
+    committer: str
+    signs: bool
+
+
+def list_tree(repository: Path, commit: str) -> dict[str, Entry]:
+    """Return every path of a commit with what it has there."""
+    entries = {}
+    for line in git.read(repository, "ls-tree", "-r", "-z", "--full-tree", commit).split(b"\0"):
+        if line:
+            fields, _, name = line.partition(b"\t")
+            mode, _, blob = fields.decode().split()
+            kind = Kind(mode.replace("100664", "100644"))
+            entries[name.decode("utf-8", "surrogateescape")] = Entry(kind, blob)
+    return entries
+
+
+def read_entries(repository: Path, entries: Mapping[str, Entry]) -> dict[str, File]:
+    """Return the files of a tree's entries."""
+    blobs = _blobs(repository, [entry.blob for entry in entries.values() if entry.kind is not Kind.SUBMODULE])
+    return {name: File(blobs.get(entry.blob, entry.blob.encode()), entry.kind) for name, entry in entries.items()}
+
+
+def read_tree(repository: Path, commit: str) -> dict[str, File]:
+    """Return every file of a commit."""
+    return read_entries(repository, list_tree(repository, commit))
+
+
+def identity(repository: Path) -> Identity:
+    """Return who commits in a repository.
+
+    Raises:
+        GarscaffoldError: git does not know.
+    """
+    variables = dict(
+        line.partition("=")[::2] for line in git.read(repository, "var", "-l").decode("utf-8", "replace").splitlines()
+    )
+    try:
+        author, committer = variables["GIT_AUTHOR_IDENT"], variables["GIT_COMMITTER_IDENT"]
+    except KeyError as error:
+        raise GarscaffoldError(
+            "git does not know who commits here.",
+            mend="git config --global user.name 'Your Name' && git config --global user.email you@example.com",
+        ) from error
+    return Identity(author, committer, variables.get("commit.gpgsign", "").lower() in {"true", "yes", "on", "1"})
+
+
+def commit_files(
+    repository: Path, parent: str, files: Mapping[str, File | None], message: str, *, who: Identity
+) -> str:
+    """Store a commit that no branch has yet, and return its id.
+
+    Args:
+        repository: A repository, bare or not; its work tree and index are not touched.
+        parent: The id of the commit that it follows.
+        files: What it changes: paths with their new content, or None for a deletion.
+        message: Its message.
+        who: Who commits.
+
+    Raises:
+        GarscaffoldError: git could not store it.
+    """
+    # fast-import has to put it somewhere; nothing is kept there.
+    reference = f"refs/garscaffold/{os.getpid()}/{parent}"
+    stream = [
+        f"commit {reference}\nmark :1\nauthor {who.author}\ncommitter {who.committer}\n".encode(),
+        _data(message.encode()),
+        f"from {parent}\n".encode(),
+    ]
+    # Deletions first: a file may become a folder.
+    for path, file in sorted(files.items(), key=lambda item: item[1] is not None):
+        stream.append(
+            b"D %s\n" % _quoted(path)
+            if file is None
+            else b"M %s inline %s\n%s" % (file.kind.encode(), _quoted(path), _data(file.data))
+        )
+    stream.append(b"\nget-mark :1\ndone\n")
+    output = git.read(repository, "fast-import", "--quiet", "--force", "--done", stdin=b"".join(stream))
+    made = output.decode().strip()
+    git.read(repository, "update-ref", "-d", reference)
+    if who.signs:
+        tree = f"{made}^{{tree}}"
+        signed = git.read(repository, "commit-tree", "-S", "-p", parent, "-F", "-", tree, stdin=message.encode())
+        return signed.decode().strip()
+    return made
+
+
+def put_branch(repository: Path, branch: str, commit: str, *, replaces: bool) -> None:
+    """Make a branch point to a commit.
+
+    Args:
+        repository: The repository.
+        branch: The branch's name.
+        commit: The commit.
+        replaces: The branch is there already and may lose what it has.
+
+    Raises:
+        GarscaffoldError: It is checked out somewhere, or is there and `replaces` is not set.
+    """
+    git.read(repository, "branch", "--quiet", "--no-track", *(["--force"] if replaces else []), branch, commit)
+
+
+def commits_by_trailer(repository: Path, tip: str, trailer: str) -> tuple[list[str], str]:
+    """Follow a branch down for as long as its commits carry a trailer in their message.
+
+    Returns:
+        The trailer's values, the newest first, and the first commit without it, '' where history ends before.
+    """
+    form = f"--format=%H%x00%(trailers:key={trailer},valueonly,separator=%x2C)"
+    values: list[str] = []
+    for line in git.read(repository, "log", "--first-parent", "-n", "64", form, tip).decode().splitlines():
+        commit, _, value = line.partition("\0")
+        if not value:
+            return values, commit
+        values.append(value)
+    return values, ""
+
+
+def current_branch(repository: Path) -> str:
+    """Return the name of the branch that HEAD names, '' for none."""
+    command = ["git", "-c", "safe.bareRepository=all", "symbolic-ref", "--quiet", "--short", "HEAD"]
+    return process.run(command, cwd=repository, check=False, environment=git.QUIET).stdout.strip()
+
+
+def _blobs(repository: Path, ids: Sequence[str]) -> dict[str, bytes]:
+    asked = list(dict.fromkeys(ids))
+    if not asked:
+        return {}
+    output = git.read(repository, "cat-file", "--batch", stdin="".join(f"{blob}\n" for blob in asked).encode())
+    found, position = {}, 0
+    for blob in asked:
+        end = output.index(b"\n", position)
+        size = int(output[position:end].split()[2])
+        found[blob] = output[end + 1 : end + 1 + size]
+        position = end + size + 2
+    return found
+
+
+def _data(content: bytes) -> bytes:
+    return b"data %d\n%s\n" % (len(content), content)
+
+
+def _quoted(path: str) -> bytes:
+    # C's way, in which git's fast-import reads any byte.
+    escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'.encode("utf-8", "surrogateescape")

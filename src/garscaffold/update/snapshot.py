@@ -1,0 +1,159 @@
+"""Projects as a commit has them: read and updated without a work tree, so that nobody's unsaved work is in the way."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from garscaffold import git_objects
+from garscaffold.errors import GarscaffoldError
+from garscaffold.git_objects import Entry
+from garscaffold.template.plain import Match
+from garscaffold.template.render import ANSWERS_FILE
+from garscaffold.tree import File, Kind
+from garscaffold.update.merge import FileChange, Obstacle, Outcome, Project
+from garscaffold.update.project import Recorded, parse_answers
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit and what it holds.
+
+    Args:
+        repository: A repository, bare or not.
+        id: The commit's id.
+        entries: Its paths.
+    """
+
+    repository: Path
+    id: str
+    entries: Mapping[str, Entry]
+
+    @classmethod
+    def read(cls, repository: Path, commit: str) -> "Commit":
+        """Read what a commit holds."""
+        return cls(repository, commit, git_objects.list_tree(repository, commit))
+
+    @cached_property
+    def folders(self) -> frozenset[str]:
+        """Its folders."""
+        return frozenset(str(parent) for path in self.entries for parent in PurePosixPath(path).parents)
+
+    def projects(self, under: str = "") -> list[str]:
+        """Return where its projects are: each folder's path with a slash at the end, '' for the root.
+
+        Args:
+            under: Look only into this folder, written the same way.
+        """
+        return sorted(
+            path.removesuffix(ANSWERS_FILE)
+            for path in self.entries
+            if path.startswith(under) and PurePosixPath(path).name == ANSWERS_FILE
+        )
+
+    def file(self, path: str) -> File:
+        """Return one file, which is there."""
+        return git_objects.read_entries(self.repository, {path: self.entries[path]})[path]
+
+    def records(self, prefix: str, version: str) -> bool:
+        """Tell whether the project in a folder says that it is at a version."""
+        return str(parse_answers(self.file(f"{prefix}{ANSWERS_FILE}").data, prefix)["_commit"]) == version
+
+    def ignores(self, path: str) -> bool:
+        """Tell whether its `.gitignore` files keep a path out of it."""
+        from pathspec import GitIgnoreSpec
+
+        parts = PurePosixPath(path).parts
+        for depth in range(1, len(parts) + 1):
+            verdict = None
+            name = "/".join(parts[:depth]) + ("/" if depth < len(parts) else "")
+            for folder in ["", *("/".join(parts[:level]) + "/" for level in range(1, depth))]:
+                if f"{folder}.gitignore" in self.entries:
+                    text = self.file(f"{folder}.gitignore").data.decode("utf-8", "replace")
+                    found = GitIgnoreSpec.from_lines(text.splitlines()).check_file(name.removeprefix(folder)).include
+                    verdict = verdict if found is None else found
+            # What is in an ignored folder is ignored, whatever else is said of it.
+            if verdict:
+                return True
+        return False
+
+
+@dataclass(frozen=True)
+class Snapshot(Recorded):
+    """A project in a commit.
+
+    Args:
+        commit: The commit.
+        prefix: The project's folder in it, with a slash at the end; '' for the root.
+    """
+
+    commit: Commit
+    prefix: str
+
+    def side(self, paths: Iterable[str], owns: Match) -> Project:
+        """Read its side of a merge from the commit."""
+        wanted = list(paths)
+        obstacles = {path: obstacle for path in wanted if (obstacle := self._obstacle(path))}
+        entries = {
+            path: self.commit.entries[self.prefix + path]
+            for path in wanted
+            if path not in obstacles and self.prefix + path in self.commit.entries
+        }
+        # Nothing is known of files that no commit has: `committed` leaves out what git would not take.
+        return Project(git_objects.read_entries(self.commit.repository, entries), obstacles, frozenset(), owns)
+
+    def committed(self, changes: Iterable[FileChange]) -> dict[str, File | None]:
+        """Return what a commit of these changes holds: paths from the root with their new content, None for none."""
+        return {
+            self.prefix + change.path: change.after
+            for change in changes
+            if change.before != change.after
+            and not (change.outcome is Outcome.ADDED and self.commit.ignores(self.prefix + change.path))
+        }
+
+    def _obstacle(self, path: str) -> Obstacle | None:
+        entries = self.commit.entries
+        for parent in _parents(path):
+            entry = entries.get(self.prefix + parent)
+            if entry is not None:
+                return _blocking(parent, entry)
+        entry = entries.get(self.prefix + path)
+        if entry is not None and entry.kind is Kind.SUBMODULE:
+            return Obstacle(f"{path} is a submodule here")
+        if self.prefix + path not in self.commit.folders:
+            return None
+        inside = [name for name in entries if name.startswith(f"{self.prefix}{path}/")]
+        return Obstacle(f"{path} is a folder here", frozenset(name.removeprefix(self.prefix) for name in inside))
+
+
+def snapshot(commit: Commit, prefix: str, *, name: str) -> Snapshot:
+    """Read a project in a commit.
+
+    Args:
+        commit: The commit.
+        prefix: The project's folder in it, with a slash at the end; '' for the root.
+        name: What the folder of the whole repository is called, or would be.
+
+    Raises:
+        GarscaffoldError: Its answers file cannot be read.
+    """
+    path = f"{prefix}{ANSWERS_FILE}"
+    if not (entry := commit.entries.get(path)) or entry.kind not in {Kind.FILE, Kind.EXECUTABLE}:
+        raise GarscaffoldError(
+            f"{prefix or 'It'} was not made from a template: commit {commit.id[:12]} has no {path}.",
+            mend="Name a repository whose projects were, or commit them first.",
+        )
+    answers = parse_answers(commit.file(path).data, path)
+    return Snapshot(PurePosixPath(prefix).name or name, answers, commit, prefix)
+
+
+def _parents(path: str) -> Iterator[str]:
+    return (str(parent) for parent in reversed(PurePosixPath(path).parents[:-1]))
+
+
+def _blocking(path: str, entry: Entry) -> Obstacle:
+    if entry.kind is Kind.SYMLINK:
+        return Obstacle(f"{path} is a symbolic link here")
+    if entry.kind is Kind.SUBMODULE:
+        return Obstacle(f"{path} is a submodule here")
+    return Obstacle(f"{path} is a file here", frozenset({path}))
