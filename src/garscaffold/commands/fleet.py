@@ -1,19 +1,12 @@
 """`garscaffold fleet`: the same over many repositories."""
 
-import functools
-import os
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import click
-import platformdirs
 
-from garscaffold import process
-from garscaffold.commands.answers import read_data, read_data_file
+from garscaffold.commands.fleet_options import TARGETS_HELP, FleetRequest, fleet_options
 from garscaffold.commands.options import HELP, console_options
 from garscaffold.console import Console
 from garscaffold.errors import ExitCode, GarscaffoldError
@@ -22,32 +15,9 @@ from garscaffold.fleet.forges import AUTO, PROGRAMS, Forge
 from garscaffold.fleet.results import Result, State, counts, exit_code
 from garscaffold.fleet.rollout import Rollout, roll_out
 from garscaffold.fleet.survey import Settings, survey
-from garscaffold.fleet.targets import Shard, Target, read_targets
+from garscaffold.fleet.targets import Target
 from garscaffold.fleet.templates import Templates
 from garscaffold.fleet.texts import line_for, status_text, update_text
-
-TARGETS_HELP = """\b
-TARGETS are folders (repositories are found in them), git URLs, a fleet.toml, or - for a list of paths and URLs on
-standard input; without any, ./fleet.toml or the folder where you are."""
-
-
-@dataclass(frozen=True)
-class FleetRequest:
-    """What every command of the fleet is told.
-
-    Args:
-        targets: The repositories.
-        version: The version to go to; None for the newest.
-        given: Answers to new questions.
-        jobs: How many repositories at a time.
-        clones: The folder of the clones.
-    """
-
-    targets: Sequence[Target]
-    version: str | None
-    given: Mapping[str, Any]
-    jobs: int
-    clones: Path
 
 
 def look(request: FleetRequest, *, console: Console) -> list[Result]:
@@ -83,51 +53,6 @@ def _each(
             found[target] = results
             done([line for result in results for line in said(result)])
     return [result for target in request.targets for result in found[target]]
-
-
-def fleet_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what every command of the fleet takes, and pass it as the argument `request`."""
-
-    @click.argument("targets", nargs=-1)
-    @click.option("--to", "version", metavar="VERSION", help="The version to go to; the newest by default.")
-    @click.option("-d", "--data", metavar="KEY=VALUE", multiple=True, help="Answer a question that is new.")
-    @click.option(
-        "--data-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A YAML file of answers."
-    )
-    @click.option("--base", metavar="REF", default="", help="Start from this branch; else from what is checked out.")
-    @click.option(
-        "--shard", metavar="I/N", help="Only the I-th of N equal parts; tasks of a Cloud Run job know theirs."
-    )
-    @click.option(
-        "-j", "--jobs", type=click.IntRange(1, 64), default=min(8, os.cpu_count() or 1), help="How many at a time."
-    )
-    @click.option("--clones", type=click.Path(file_okay=False, path_type=Path), help="Where clones of URLs are kept.")
-    @functools.wraps(command)
-    def with_request(
-        targets: Sequence[str],
-        version: str | None,
-        data: Sequence[str],
-        data_file: Path | None,
-        base: str,
-        shard: str | None,
-        jobs: int,
-        clones: Path | None,
-        **arguments: Any,
-    ) -> Any:
-        if process.find("git") is None:
-            raise GarscaffoldError("git is not installed, or not on PATH.", mend="Install git, then run it again.")
-        found = [replace(each, base=base or each.base) for each in read_targets(targets, sys.stdin)]
-        part = Shard.parse(shard) if shard else Shard.of_task(os.environ)
-        request = FleetRequest(
-            part.take(found) if part else found,
-            version,
-            {**(read_data_file(data_file) if data_file else {}), **read_data(data)},
-            jobs,
-            clones or platformdirs.user_cache_path("garscaffold") / "fleet",
-        )
-        return command(request=request, **arguments)
-
-    return with_request
 
 
 @click.group(context_settings=HELP)
