@@ -26,7 +26,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Try Artifact Registry on this machine, with real clients at the real URLs.",
     ),
     "demo": ("garscaffold.commands.demo:demo", "See it all work: repositories, a package, a service that installs it."),
-    "template": ("garscaffold.commands.template:template", "The versions of the template that projects are made from."),
+    "template": (
+        "garscaffold.commands.template:template",
+        "The template that projects are made from: its versions, and one of your own.",
+    ),
     "completion": ("garscaffold.commands.completion:completion", "Print the completion script for a shell."),
 }
 

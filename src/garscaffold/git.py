@@ -38,6 +38,16 @@ class IndexEntry:
     path: str
 
 
+def refuse_missing() -> None:
+    """Refuse to go on where there is no git.
+
+    Raises:
+        GarscaffoldError: It is not installed.
+    """
+    if process.find("git") is None:
+        raise GarscaffoldError("git is not installed, or not on PATH.", mend="Install git, then run it again.")
+
+
 def is_inside_work_tree(folder: Path) -> bool:
     """Tell whether `folder`, which exists, lies in a git work tree."""
     return _git(folder, "rev-parse", "--is-inside-work-tree", check=False) == "true"
@@ -211,6 +221,14 @@ def tag_notes(repository: Path, tag: str) -> str:
         read(repository, "for-each-ref", form, f"refs/tags/{tag}").decode("utf-8", "replace").partition("\0")
     )
     return body.strip() if kind == "tag" else ""
+
+
+def tags(repository: Path) -> list[tuple[str, str, str]]:
+    """Return every tag with its day, as YYYY-MM-DD, and, for annotated ones, its message without the first line."""
+    form = "--format=%(refname:strip=2)%00%(objecttype)%00%(creatordate:short)%00%(contents:body)%00"
+    fields = read(repository, "for-each-ref", form, "refs/tags").decode("utf-8", "replace").split("\0")
+    rows = zip(*[iter(fields[:-1])] * 4, strict=True)
+    return [(name.lstrip("\n"), date, body.strip() if kind == "tag" else "") for name, kind, date, body in rows]
 
 
 def read(repository: Path, *arguments: str, stdin: bytes = b"") -> bytes:

@@ -96,10 +96,11 @@ def test_a_release_command_adds_a_version_and_rewrites_none(tmp_path: Path) -> N
     assert "not newer" in run("99.0.0").stderr
 
 
-def test_versions_are_read_without_git(garscaffold: Garscaffold, tmp_path: Path) -> None:
-    done = garscaffold("template", "versions", "--json", PATH=str(tmp_path))
+def test_it_is_installed_without_git(garscaffold: Garscaffold, home: Path, tmp_path: Path) -> None:
+    done = garscaffold("template", "install", "--json", PATH=str(tmp_path))
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["versions"][0] == "1.0.0"
+    assert json.loads(done.stdout)["applied"] is True
+    assert bundle.install_step(home) is None
 
 
 def test_what_is_no_bundle_is_said(tmp_path: Path) -> None:

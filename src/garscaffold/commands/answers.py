@@ -1,13 +1,13 @@
 """Answers on a command line: an option for each question, `-d`, and files."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import yaml
 
-from garscaffold.errors import usage_error
+from garscaffold.errors import GarscaffoldError, usage_error
 from garscaffold.template.questions import Question, Questionnaire
 
 
@@ -41,25 +41,43 @@ def read_data(pairs: Sequence[str]) -> dict[str, str]:
     return answers
 
 
-def question_options(questionnaire: Questionnaire) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command one option for each question."""
+def question_options(questionnaire: Questionnaire, taken: Collection[str]) -> list[click.Option]:
+    """Return one option for each question.
 
-    def add(command: Callable[..., None]) -> Callable[..., None]:
-        for question in reversed(questionnaire.questions):
-            if not question.is_computed and question.name != "kind":
-                command = _option(questionnaire, question)(command)
-        return command
+    Args:
+        questionnaire: The questions.
+        taken: Flags and names that the command has for itself; a question of such a name is answered by `-d`.
+    """
+    return [
+        _option(questionnaire, question)
+        for question in questionnaire.questions
+        if not question.is_computed
+        and question.name != "kind"
+        and question.name.isidentifier()
+        and not {question.flag, question.name}.intersection(taken)
+    ]
 
-    return add
 
-
-def _option(questionnaire: Questionnaire, question: Question) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    written = isinstance(question.choices, str)
-    values = [] if written else [str(choice.value) for choice in questionnaire.choices(question, {})]
-    return click.option(
-        question.flag,
-        question.name,
+def _option(questionnaire: Questionnaire, question: Question) -> click.Option:
+    values = fixed_values(questionnaire, question)
+    return click.Option(
+        [question.flag, question.name],
         type=click.Choice(values) if values else click.STRING,
         multiple=question.is_list,
-        help=questionnaire.help(question, {}) + (". Repeat it for more." if question.is_list else "."),
+        help=_help(questionnaire, question) + (". Repeat it for more." if question.is_list else "."),
     )
+
+
+def fixed_values(questionnaire: Questionnaire, question: Question) -> list[str]:
+    """Return the choices, where they do not depend on other answers: those are checked when these are known."""
+    raw = question.choices
+    if isinstance(raw, str) or "{{" in str(raw) or "{%" in str(raw):
+        return []
+    return [str(choice.value) for choice in questionnaire.choices(question, {})]
+
+
+def _help(questionnaire: Questionnaire, question: Question) -> str:
+    try:
+        return questionnaire.help(question, {}).rstrip(".")
+    except GarscaffoldError:
+        return question.name

@@ -35,7 +35,7 @@ class Interviewer:
 
     def __call__(self, prompt: Prompt) -> Any:
         """Put one question and return the answer."""
-        if prompt.question.name in FITTING:
+        if prompt.question.name in FITTING and {"gcp_project", "location"} <= prompt.answers.keys():
             repositories = fitting(prompt.question.name, self._repositories(prompt.answers))
             if repositories:
                 return self._choose(prompt, repositories)

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ from typing import Any
 import click
 
 from garscaffold import git, process
-from garscaffold.commands.answers import question_options, read_data, read_data_file
+from garscaffold.commands.answers import read_data, read_data_file
 from garscaffold.commands.interviewer import Interviewer
+from garscaffold.commands.new_options import QUESTIONNAIRE, NewCommand, edition_of
 from garscaffold.commands.options import HELP, console_options
 from garscaffold.console import Console, plan_text
-from garscaffold.errors import GarscaffoldError
+from garscaffold.errors import GarscaffoldError, usage_error
 from garscaffold.plan import Action, Change, Plan, Step
 from garscaffold.registry import Registry
 from garscaffold.registry.bootstrap import look
@@ -25,9 +27,9 @@ from garscaffold.repository_choices import request_for
 from garscaffold.scaffold import move_into_place, refuse_occupied, staging
 from garscaffold.surroundings import suggestions
 from garscaffold.template import bundle
+from garscaffold.template.edition import Edition, carried_edition
 from garscaffold.template.interview import collect
-from garscaffold.template.questions import Questionnaire
-from garscaffold.template.render import render
+from garscaffold.template.render import write_tree
 
 BACKEND = "keyrings.google-artifactregistry-auth"
 # For each package manager, the program that has to be there for it to install private packages, and how to get it.
@@ -36,6 +38,10 @@ TOOLS = {
     "uv": ("uv", f"pipx install uv && uv tool install keyring --with {BACKEND}"),
     "pip": ("keyring", f"pipx install keyring && pipx inject keyring {BACKEND}"),
 }
+
+
+ABOUT_REPOSITORIES = frozenset({"gcp_project", "location", "python_repository", "python_index"})
+"""The answers that say which repositories a project needs, and where."""
 
 
 @dataclass(frozen=True)
@@ -59,42 +65,47 @@ class NewProject:
     bootstrap: bool
 
 
-def create(request: NewProject, *, console: Console, questionnaire: Questionnaire) -> None:
+def create(request: NewProject, *, console: Console, edition: Edition) -> None:
     """Ask, show the plan, make the project, say what comes next.
+
+    Args:
+        request: What was asked for.
+        console: Where it is shown and asked.
+        edition: What the project is made from.
 
     Raises:
         GarscaffoldError: Something is missing or in the way; then nothing was written.
     """
-    if process.find("git") is None:
-        raise GarscaffoldError("git is not installed, or not on PATH.", mend="Install git, then run it again.")
+    git.refuse_missing()
     if request.destination is not None:
         refuse_occupied(request.destination)
     interviewer = Interviewer(console)
     answers = collect(
-        questionnaire,
+        edition.questionnaire,
         given=request.given,
         suggested=_suggested(request.destination),
         ask=interviewer if console.interactive and not request.take_defaults else None,
         take_defaults=request.take_defaults,
     )
-    destination = request.destination or Path(answers["project_name"])
+    destination = request.destination or _named_by(answers)
     refuse_occupied(destination)
     repositories = _repositories_plan(answers, interviewer.registry, console=console, bootstrap=request.bootstrap)
     commit = request.with_git and not git.is_inside_work_tree(_nearest_folder(destination))
-    with bundle.packaged_bundle() as packaged, tempfile.TemporaryDirectory(prefix="garscaffold-") as aside:
-        version = str(bundle.newest(packaged))
+    with tempfile.TemporaryDirectory(prefix="garscaffold-") as aside:
         project = Path(aside) / "project"
-        with console.progress(f"Rendering template {version}"):
-            render(packaged, version, answers, project, source=bundle.SOURCE)
-        plan = Plan(repositories.steps + _project_plan(project, destination, answers, commit=commit).steps)
-        heading = f"A new {answers['kind']} in {destination}, from template {version}:"
+        with console.progress(f"Rendering template {edition.version}"):
+            write_tree(edition.render(answers).files, project)
+        made = _project_plan(project, destination, answers, edition=edition, commit=commit)
+        plan = Plan(repositories.steps + made.steps)
+        whose = "" if edition.source == bundle.SOURCE else f" of {edition.source}"
+        heading = f"A new {answers.get('kind', 'project')} in {destination}, from template {edition.version}{whose}:"
         document = {
             "destination": str(destination),
-            "template": {"source": bundle.SOURCE, "version": version},
+            "template": {"source": edition.source, "version": edition.version},
             "answers": answers,
             "changes": plan.to_json(),
             "applied": not request.dry_run,
-            "next": next_commands(answers["kind"], destination),
+            "next": next_commands(answers, destination),
         }
         if request.dry_run:
             console.result(plan_text(plan, heading), document)
@@ -107,16 +118,27 @@ def create(request: NewProject, *, console: Console, questionnaire: Questionnair
     console.result("", document)
 
 
-def next_commands(kind: str, destination: Path) -> list[str]:
+def next_commands(answers: Mapping[str, Any], destination: Path) -> list[str]:
     """Return what to type next, in order."""
-    commands = ["make lock install", "make run"] if kind == "service" else ["make install", "make test"]
-    return [f"cd {shlex.quote(str(destination))}", *commands]
+    commands = {"service": ["make lock install", "make run"], "package": ["make install", "make test"]}
+    return [f"cd {shlex.quote(str(destination))}", *commands.get(answers.get("kind", ""), [])]
+
+
+def _named_by(answers: Mapping[str, Any]) -> Path:
+    name = answers.get("project_name")
+    if not isinstance(name, str) or not name:
+        raise usage_error("This template does not name its projects by itself.", mend="garscaffold new FOLDER …")
+    return Path(name)
 
 
 def _repositories_plan(
     answers: Mapping[str, Any], registry: Registry | None, *, console: Console, bootstrap: bool
 ) -> Plan:
     """Plan to create the repositories that lack, where that was asked for or somebody says yes to it now."""
+    if not ABOUT_REPOSITORIES.issubset(answers):
+        if bootstrap:
+            raise usage_error("This template does not ask about repositories.", mend="Run it without --bootstrap.")
+        return Plan()
     if bootstrap and registry is None:
         # Here and not above: Google's client takes longer to load than all the rest.
         from garscaffold.registry.gar import connect
@@ -137,12 +159,16 @@ def _repositories_plan(
     return outlook.plan if wish else Plan()
 
 
-def _project_plan(project: Path, destination: Path, answers: Mapping[str, Any], *, commit: bool) -> Plan:
+def _project_plan(
+    project: Path, destination: Path, answers: Mapping[str, Any], *, edition: Edition, commit: bool
+) -> Plan:
     """Plan to put the rendered `project` at `destination`."""
     files = sorted(path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file())
     changes = [Change(Action.CREATE, "file", name) for name in files]
     if commit:
         changes.append(Change(Action.CREATE, "git repository", ".git", "with a first commit"))
+
+    template_name = "the garscaffold template" if edition.source == bundle.SOURCE else edition.source
 
     def make() -> None:
         with staging(destination.absolute()) as staged:
@@ -150,14 +176,14 @@ def _project_plan(project: Path, destination: Path, answers: Mapping[str, Any], 
             if commit:
                 git.start_repository(
                     staged,
-                    f"chore: start {answers['project_name']} from the garscaffold template",
-                    author_name=answers["author_name"],
-                    author_email=answers["author_email"],
+                    f"chore: start {answers.get('project_name', destination.name)} from {template_name}",
+                    author_name=answers.get("author_name", ""),
+                    author_email=answers.get("author_email", ""),
                 )
             move_into_place(staged, destination)
 
     step = Step(f"Writing {len(files)} files to {destination}", tuple(changes), make)
-    template = bundle.install_step(Path.home())
+    template = bundle.install_step(Path.home()) if edition.source == bundle.SOURCE else None
     return Plan((template, step) if template else (step,))
 
 
@@ -174,13 +200,13 @@ def _suggested(destination: Path | None) -> dict[str, str]:
 
 def _say_what_comes_next(console: Console, answers: Mapping[str, Any], destination: Path, *, committed: bool) -> None:
     console.say(f"\nCreated {destination}. Next:\n")
-    for command in next_commands(answers["kind"], destination):
+    for command in next_commands(answers, destination):
         console.say(f"  {command}")
     console.say()
-    program, how = TOOLS[answers["package_manager"]]
-    if process.find(program) is None:
+    program, how = TOOLS.get(answers.get("package_manager", ""), ("", ""))
+    if program and process.find(program) is None:
         console.tip(f"{program} is not on PATH: {how}")
-    if answers["private_packages"] or answers["index_mode"] == "virtual":
+    if answers.get("private_packages") or answers.get("index_mode") == "virtual":
         console.tip(
             "Installing reads the private index; if you have not logged in: gcloud auth application-default login"
         )
@@ -188,10 +214,8 @@ def _say_what_comes_next(console: Console, answers: Mapping[str, Any], destinati
         console.tip("The files are not committed: git add --all && git commit")
 
 
-QUESTIONNAIRE = Questionnaire.read(bundle.released())
-
-
 @click.command(
+    cls=NewCommand,
     context_settings=HELP,
     epilog="""\b
 Examples:
@@ -199,18 +223,12 @@ Examples:
   garscaffold new package acme-lib --defaults --gcp-project acme-prod
   garscaffold new service --defaults --data-file answers.yml -d framework=flask --dry-run
   garscaffold new service orders --defaults --gcp-project acme-prod --bootstrap
+  garscaffold new service orders --template https://git.acme.example/platform/template.git
 
 \b
 In a terminal, what is not given is asked. Without one, everything is given by options, -d, --data-file
 or --defaults; options win over -d, and -d over the file.""",
 )
-@click.argument(
-    "kind",
-    type=click.Choice([str(choice.value) for choice in QUESTIONNAIRE.choices(QUESTIONNAIRE["kind"], {})]),
-    required=False,
-)
-@click.argument("destination", metavar="[DEST]", type=click.Path(path_type=Path), required=False)
-@question_options(QUESTIONNAIRE)
 @click.option("-d", "--data", metavar="KEY=VALUE", multiple=True, help="Answer a question; lists are written as YAML.")
 @click.option(
     "--data-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A YAML file of answers."
@@ -218,11 +236,16 @@ or --defaults; options win over -d, and -d over the file.""",
 @click.option("--defaults", is_flag=True, help="Take the default of everything that is not given.")
 @click.option("--dry-run", is_flag=True, help="Name every file and write nothing.")
 @click.option("--bootstrap", is_flag=True, help="Create the repositories that lack, in the same plan.")
+@click.option(
+    "--template",
+    metavar="URL",
+    expose_value=False,  # The command has opened it by now.
+    help="Make it from this template; default is garscaffold's own.",
+)
 @click.option("--no-git", is_flag=True, help="No git repository and no first commit.")
 @console_options
 def new(
     console: Console,
-    kind: str | None,
     destination: Path | None,
     data: Sequence[str],
     data_file: Path | None,
@@ -230,6 +253,7 @@ def new(
     dry_run: bool,
     bootstrap: bool,
     no_git: bool,
+    kind: str | None = None,
     **options: Any,
 ) -> None:
     """Create a service or a shared package."""
@@ -248,4 +272,6 @@ def new(
         with_git=not no_git,
         bootstrap=bootstrap,
     )
-    create(request, console=console, questionnaire=QUESTIONNAIRE)
+    edition = edition_of(click.get_current_context())
+    with nullcontext(edition) if edition else carried_edition(QUESTIONNAIRE) as opened:
+        create(request, console=console, edition=opened)

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from garscaffold import git, process
+from garscaffold import git
 from garscaffold.commands.answers import read_data, read_data_file
 from garscaffold.commands.options import HELP, console_options
 from garscaffold.console import Console
@@ -315,8 +315,7 @@ def update(
         raise usage_error(f"One project at a time, and not {' and '.join(paths)}.")
     folder = Path(paths[0]) if paths else Path()
     given = {**(read_data_file(data_file) if data_file else {}), **read_data(data), **flags}
-    if process.find("git") is None:
-        raise GarscaffoldError("git is not installed, or not on PATH.", mend="Install git, then run it again.")
+    git.refuse_missing()
     if finishing or aborting:
         if given or version or template or dry_run or (finishing and aborting):
             raise usage_error("--finish and --abort stand alone.")

@@ -6,6 +6,8 @@ from importlib.resources.abc import Traversable
 from pathlib import PurePath, PurePosixPath
 from typing import Any
 
+from garscaffold.errors import GarscaffoldError
+
 Source = Callable[[str], str | None]
 """Gives the text of a file of the template by its path, None where there is none."""
 
@@ -52,14 +54,26 @@ class Renderer:
         self._compiled: dict[str, Any] = {}
 
     def render(self, value: Any, answers: Mapping[str, Any]) -> Any:
-        """Render a text, or each text of a list; anything else, and a text without Jinja, is returned as it is."""
+        """Render a text, or each text of a list; anything else, and a text without Jinja, is returned as it is.
+
+        Raises:
+            GarscaffoldError: The template's author made a mistake in it.
+        """
         if isinstance(value, list):
             return [self.render(item, answers) for item in value]
         if not isinstance(value, str) or not ("{{" in value or "{%" in value):
             return value
-        if value not in self._compiled:
-            self._compiled[value] = self._environment.from_string(value)
-        return self._compiled[value].render(**answers)
+        from jinja2 import TemplateError
+
+        try:
+            if value not in self._compiled:
+                self._compiled[value] = self._environment.from_string(value)
+            return self._compiled[value].render(**answers)
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+            raise GarscaffoldError(
+                f"The template's copier.yml cannot be rendered: {error}, in {value.strip()[:80]!r}.",
+                mend="Tell whoever looks after the template.",
+            ) from error
 
     @cached_property
     def _environment(self) -> Any:

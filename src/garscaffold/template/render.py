@@ -147,8 +147,27 @@ def _questionnaire(tree: Tree) -> Questionnaire | None:
         return None
 
 
+def refuse_code(repository: TemplateRepository, commit: str, *, instead: str = "copier update --trust") -> None:
+    """Refuse a version that runs code of its own: tasks, migrations or Jinja extensions.
+
+    Args:
+        repository: The open template.
+        commit: The version's commit.
+        instead: What does it all the same, for somebody who trusts the template.
+
+    Raises:
+        GarscaffoldError: It does.
+    """
+    code = code_that_runs(_settings(repository, commit))
+    if code:
+        raise GarscaffoldError(
+            f"This template runs code of its own on this machine ({code}), which garscaffold never does.",
+            mend=f"If you trust it: {instead}",
+        )
+
+
 def _by_copier(repository: TemplateRepository, commit: str, wish: Wish) -> Rendering:
-    _refuse_code(repository, commit)
+    refuse_code(repository, commit)
     import copier
     from copier.errors import CopierError
     from jinja2 import TemplateError
@@ -187,12 +206,3 @@ def _settings(repository: TemplateRepository, commit: str) -> Mapping[str, Any]:
         return load(repository.tree(commit))
     except NotPlainError:
         return {}
-
-
-def _refuse_code(repository: TemplateRepository, commit: str) -> None:
-    code = code_that_runs(_settings(repository, commit))
-    if code:
-        raise GarscaffoldError(
-            f"This template runs code of its own on this machine ({code}), which garscaffold never does.",
-            mend="If you trust it: copier update --trust",
-        )
