@@ -5,7 +5,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from garscaffold import git
@@ -195,24 +195,35 @@ def _from_place(place: str) -> list[Target]:
 
 def _in_folder(folder: Path) -> list[Target]:
     there = git.work_tree(folder)
-    if there is not None:
-        return [Target(str(there.top), there.prefix)]
-    if git.is_bare(folder):
-        return [Target(str(folder.absolute()))]
-    return [Target(str(path)) for path in _repositories(folder.absolute(), DEPTH)]
+    if there is None:
+        if git.is_bare(folder):
+            return [Target(str(folder.absolute()))]
+        return [target for path in _repositories(folder.absolute(), DEPTH) for target in _at(path)]
+    own = [Target(str(there.top), there.prefix)]
+    if any(PurePosixPath(entry.path).name == ANSWERS_FILE for entry in git.index_entries(folder)):
+        return own
+    # A home folder under git, or a repository that only gathers others: what counts is below.
+    return [target for path in _below(folder.absolute(), DEPTH) for target in _at(path)] or own
+
+
+def _at(path: Path) -> list[Target]:
+    # A project without git is one that cannot be updated: it is found, so that it is told.
+    return [Target(str(path))] if (path / ".git").exists() or git.work_tree(path) is None else _in_folder(path)
 
 
 def _repositories(folder: Path, depth: int) -> Iterator[Path]:
+    if (folder / ".git").exists() or (folder / ANSWERS_FILE).exists():
+        yield folder
+    elif depth:
+        yield from _below(folder, depth)
+
+
+def _below(folder: Path, depth: int) -> Iterator[Path]:
     try:
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
     except PermissionError:
         return
-    names = {entry.name for entry in entries}
-    # A project without git is one that cannot be updated: it is found, so that it is told.
-    if ".git" in names or ANSWERS_FILE in names:
-        yield folder
-    elif depth:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".") and entry.name not in PASSED_BY:
-                yield from _repositories(Path(entry.path), depth - 1)
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".") and entry.name not in PASSED_BY:
+            yield from _repositories(Path(entry.path), depth - 1)
