@@ -106,8 +106,9 @@ def found_projects(repository: Repository, commit: Commit) -> Iterator[str]:
     """
     projects = commit.projects(repository.target.under)
     if not projects:
+        where = f"{repository.target.place}/{repository.target.under}".rstrip("/")
         raise GarscaffoldError(
-            f"{repository.target.place} has no project made from a template: no {ANSWERS_FILE} is committed.",
+            f"{where} has no project made from a template: no {ANSWERS_FILE} is committed.",
             mend="Take it off the list, or commit the project first.",
         )
     return iter(projects)

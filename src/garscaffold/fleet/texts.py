@@ -36,7 +36,7 @@ def status_text(results: Sequence[Result]) -> str:
 
 def update_text(results: Sequence[Result]) -> str:
     """Write what needs somebody after an update, then how many there are of what."""
-    return "\n".join([*_details(results), summary(results)]).strip()
+    return "\n".join([*_details(results), "", summary(results)])
 
 
 def line_for(name: str, result: Result) -> str:
@@ -77,7 +77,7 @@ def _details(results: Sequence[Result]) -> list[str]:
             found += [f"  {click.style('mend:', fg='green', bold=True)}  {result.mend}"]
         if found:
             lines += ["", click.style(name, bold=True), *found]
-    return [*lines, ""] if lines else []
+    return lines
 
 
 def _plural(count: int, word: str) -> str:
