@@ -16,6 +16,7 @@ import pytest
 from copier import run_copy
 
 from garscaffold.sandbox import Sandbox
+from tests.support.engine import CAN_RUN, NEEDS, OwnEngine, own_engine
 
 ROOT = Path(__file__).parents[2]
 RUNNING_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -201,6 +202,32 @@ def package(
         toolbox.run("make", target, cwd=folder)
     done = toolbox.run("make", "publish", cwd=folder, variables=as_identity("writer"))
     return folder, done.stdout
+
+
+@pytest.fixture(scope="session")
+def pipeline_engine(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnEngine]:
+    """An engine that reaches the stand-in, so that pipelines push to it; it has the image of the running Python."""
+    if not CAN_RUN:
+        pytest.skip(NEEDS)
+    sandbox.create_repository("acme-prod", "us-central1", "docker", format="DOCKER")
+    with own_engine(sandbox, tmp_path_factory.mktemp("engine")) as engine:
+        engine.take_image(f"python:{RUNNING_PYTHON}-slim")
+        yield engine
+
+
+@pytest.fixture
+def pull(pipeline_engine: OwnEngine, sandbox: Sandbox) -> Callable[[str], None]:
+    """Pull an image that a pipeline pushed: the engine forgets the one that it built, and logs in as a reader."""
+
+    def run(image: str) -> None:
+        host = image.split("/")[0]
+        login = ["login", "--username", "oauth2accesstoken", "--password-stdin", f"https://{host}"]
+        for command, stdin in ((["rmi", image], ""), (login, sandbox.token("reader")), (["pull", image], "")):
+            done = pipeline_engine.docker(*command, stdin=stdin)
+            assert done.returncode == 0, done.stderr
+        pipeline_engine.docker("logout", f"https://{host}")
+
+    return run
 
 
 @contextmanager

@@ -3,16 +3,14 @@
 import base64
 import os
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from garscaffold.process import find
 from garscaffold.sandbox import Sandbox
-from garscaffold.sandbox.images import PROGRAM
 from tests.sandbox.conftest import LOCATION, PROJECT
+from tests.support.engine import CAN_RUN, NEEDS, own_engine
 
 HOST = f"{LOCATION}-docker.pkg.dev"
 IMAGE = f"{HOST}/{PROJECT}/apps/orders:v1"
@@ -21,46 +19,15 @@ Docker = Callable[..., "subprocess.CompletedProcess[str]"]
 
 pytestmark = [
     pytest.mark.engine,
-    pytest.mark.skipif(
-        not (find("dockerd") and find("docker") and find(PROGRAM)) or os.geteuid() != 0,
-        reason=f"needs dockerd, docker and {PROGRAM}, and root",
-    ),
+    pytest.mark.skipif(not CAN_RUN, reason=NEEDS),
 ]
 
 
 @pytest.fixture
 def docker(own_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docker]:
     """Run the docker command against an engine of its own."""
-    folder = tmp_path_factory.mktemp("engine")
-    variables = {**os.environ, **own_sandbox.environment("anonymous"), "DOCKER_CONFIG": str(folder / "config")}
-    variables.pop("DOCKER_HOST", None)
-    address = f"unix://{folder}/socket"
-    places = [
-        f"--data-root={folder}/data",
-        f"--exec-root={folder}/exec",
-        f"--pidfile={folder}/pid",
-        f"--host={address}",
-    ]
-    network = ["--iptables=false", "--ip6tables=false", "--ip-masq=false", "--bridge=none"]
-    with (folder / "log").open("w") as log:
-        engine = subprocess.Popen(["dockerd", *places, *network], env=variables, stdout=log, stderr=log)
-
-    def run(*arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
-        command = ["docker", "--host", address, *arguments]
-        return subprocess.run(command, env=variables, input=stdin, capture_output=True, text=True, check=False)
-
-    try:
-        deadline = time.monotonic() + 60
-        while run("version").returncode != 0:
-            assert engine.poll() is None, (folder / "log").read_text()[-2000:]
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-        yield run
-    finally:
-        engine.terminate()
-        engine.wait(30)
-        # The engine leaves this mount behind, and then nobody could delete the folder.
-        subprocess.run(["umount", str(folder / "exec" / "netns" / "default")], capture_output=True, check=False)
+    with own_engine(own_sandbox, tmp_path_factory.mktemp("engine")) as engine:
+        yield engine.docker
 
 
 def said(done: "subprocess.CompletedProcess[str]") -> str:

@@ -1,0 +1,142 @@
+"""cloudbuild.yaml, run from its first step to its last; it reads, publishes and pushes at Artifact Registry's stand-in.
+
+The images of the builders cannot be had without their registries. In their place stands the engine's Debian with
+Python, which holds the real programs: this machine's gcloud where a step asks for Cloud SDK's image, and its Docker
+client where a step asks for Docker's. All else is as there: the steps' own lines, the shared folders, the identity from
+a metadata server, and an engine that pushes.
+"""
+
+import base64
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from garscaffold.sandbox import Sandbox
+from garscaffold.sandbox.identities import IDENTITIES
+from tests.generated.conftest import PRIVATE_NAME, RUNNING_PYTHON, AsIdentity, Generate, Toolbox
+from tests.support.engine import OwnEngine, write_client
+from tests.support.imagescan import scan_image
+from tests.support.pipeline_cloudbuild import Builder, CloudBuild
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.generated,
+    pytest.mark.skipif(shutil.which("gcloud") is None, reason="gcloud is not installed"),
+]
+
+HOST = "us-central1-docker.pkg.dev"
+WRITER = IDENTITIES["writer"].email
+
+
+@pytest.fixture(scope="module")
+def cloud_build(pipeline_engine: OwnEngine, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> CloudBuild:
+    base = f"python:{RUNNING_PYTHON}-slim"
+    variables = sandbox.environment("writer", metadata=True)
+    folder = tmp_path_factory.mktemp("client")
+    gcloud, docker = shutil.which("gcloud"), shutil.which("docker", path=pipeline_engine.environment["PATH"])
+    assert gcloud and docker
+    sdk = Path(gcloud).resolve().parents[1]
+    # The program looks for its own files beside itself.
+    start = folder / "gcloud"
+    start.write_text(f'#!/bin/sh\nexec {sdk}/bin/gcloud "$@"\n')
+    start.chmod(0o755)
+    plugins = (Path(pipeline_engine.environment["DOCKER_CONFIG"]) / "cli-plugins").resolve()
+    client = {
+        "/usr/local/bin/docker": write_client(folder, sandbox, "/usr/bin/docker"),
+        "/usr/bin/docker": Path(docker).resolve(),
+        "/usr/local/lib/docker/cli-plugins/docker-buildx": (plugins / "docker-buildx").resolve(),
+    }
+    login = base64.b64encode(f"oauth2accesstoken:{sandbox.token('writer')}".encode()).decode()
+    return CloudBuild(
+        engine=pipeline_engine,
+        builders={
+            base: Builder(base),
+            "gcr.io/google.com/cloudsdktool/cloud-sdk:slim": Builder(
+                base, mounts={str(sdk): sdk, "/usr/local/bin/gcloud": start}
+            ),
+            "gcr.io/cloud-builders/docker": Builder(base, entrypoint="docker", mounts=client),
+        },
+        variables=variables,
+        mounts={str(sandbox.bundle_file): sandbox.bundle_file},
+        cache="downloads",
+        docker_config=json.dumps({"auths": {f"https://{HOST}": {"auth": login}}}),
+    )
+
+
+@pytest.mark.parametrize("install", ["secret", "workspace"])
+def test_a_service_is_tested_built_searched_and_pushed(
+    generate: Generate,
+    toolbox: Toolbox,
+    sandbox: Sandbox,
+    as_identity: AsIdentity,
+    package: object,
+    cloud_build: CloudBuild,
+    pull: Callable[[str], None],
+    tmp_path: Path,
+    install: str,
+) -> None:
+    project = generate(
+        tmp_path / "project",
+        kind="service",
+        framework="worker",
+        project_name=f"orders-{install}",
+        package_manager="uv",
+        image_install=install,
+        private_packages=[f"{PRIVATE_NAME}>=0.1,<0.2"],
+        build_service_account=WRITER,
+    )
+    toolbox.run("make", "lock", cwd=project, variables=as_identity("reader"))
+    image = f"{HOST}/acme-prod/docker/orders-{install}"
+    with cloud_build.run(project, BUILD_ID="build-1", PROJECT_ID="acme-prod") as build:
+        assert " passed" in build.said["test"]
+        assert "no credential in its layers" in build.said["scan"]
+        secrets = {"login": sandbox.token("writer").encode()}
+        if install == "secret":
+            secrets["token"] = build.read("credentials", "gar_token").strip()
+            assert sandbox.store.bearer(secrets["token"].decode()) is not None
+    pull(f"{image}:build-1")
+    engine = cloud_build.engine
+    said = engine.docker(
+        "run",
+        "--rm",
+        "--network=none",
+        f"{image}:build-1",
+        "python",
+        "-c",
+        "import acme_greetings as a; print(a.greet('Ada'))",
+    )
+    assert said.stdout == "Hello, Ada!\n", said.stderr
+    base = f"python:{RUNNING_PYTHON}-slim"
+    assert scan_image(f"{image}:build-1", secrets, environment=engine.environment, base=base) == []
+
+
+def test_a_package_is_published_for_a_tag_only(
+    generate: Generate,
+    toolbox: Toolbox,
+    sandbox: Sandbox,
+    as_identity: AsIdentity,
+    cloud_build: CloudBuild,
+    tmp_path: Path,
+) -> None:
+    project = generate(
+        tmp_path / "project",
+        kind="package",
+        project_name="acme-built",
+        package_manager="uv",
+        index_mode="virtual",
+        build_service_account=WRITER,
+    )
+    toolbox.run("make", "lock", cwd=project, variables=as_identity("reader"))
+    sandbox.forget_requests()
+    with cloud_build.run(project, PROJECT_ID="acme-prod") as build:
+        assert build.said["publish"] == "Not published: this is no tag, and _PUBLISH is 'false'.\n"
+        (publish,) = (step for step in build.steps if step["id"] == "publish")
+        build.substitutions["TAG_NAME"] = "v0.1.0"
+        build.step(publish)
+        assert "dist/acme_built-0.1.0-py3-none-any.whl: published\n" in build.said["publish"]
+        assert "dist/acme_built-0.1.0.tar.gz: published\n" in build.said["publish"]
+    uploads = [each for each in sandbox.requests() if each["method"] == "POST" and "python.pkg.dev" in each["host"]]
+    assert [each["status"] for each in uploads] == [200, 200]
