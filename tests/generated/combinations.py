@@ -17,9 +17,12 @@ Answers = Mapping[str, object]
 
 ROOT = Path(__file__).parents[2]
 PRIVATE = ["acme-greetings>=0.1,<0.2", "Acme.Models[http]~=1.4"]
+# An image that only a key can pull before the first step.
+EXECUTOR = "us-docker.pkg.dev/acme-prod/docker/ci:1"
+PROVIDER = "projects/123456/locations/global/workloadIdentityPools/ci-pool/providers/ci-provider"
 # What a CI outside Google Cloud signs in with.
 KEYLESS = {
-    "wif_provider": "projects/123456/locations/global/workloadIdentityPools/ci-pool/providers/ci-provider",
+    "wif_provider": PROVIDER,
     "build_service_account": "builder@acme-prod.iam.gserviceaccount.com",
 }
 
@@ -29,6 +32,18 @@ VARIED = ("kind", "index_mode", "framework", "package_manager", "image_install",
 FIXED = {"python_version": "a version appears in texts, and decides on no file and no line: each pair is enough"}
 # Questions without choices whose answer decides on lines: these answers stand for all others.
 LEVELS: Mapping[str, Sequence[object]] = {"private_packages": ([], PRIVATE)}
+UNUSUAL: Answers = {
+    **KEYLESS,
+    "project_name": "orders-api",
+    "module_name": "orders",
+    "location": "europe",
+    "python_repository": "wheels",
+    "python_index": "everything",
+    "source_name": "acme",
+    "docker_repository": "images",
+    "run_service_account": "orders@acme-prod.iam.gserviceaccount.com",
+    "circleci_image": EXECUTOR,
+}
 
 
 @cache
@@ -65,6 +80,16 @@ def covering_combinations(**fixed: object) -> Iterator[Answers]:
     rows = list(_walk((*VARIED, *FIXED), _subsets, fixed))
     for index in covering([features(row) for row in rows]):
         yield _completed(rows[index])
+
+
+def unusual_combinations() -> Iterator[Answers]:
+    """Yield the covering set with other answers than the defaults to the questions that have no choices."""
+    for answers in covering_combinations():
+        unusual = dict(answers)
+        for question in questionnaire().questions:
+            if question.name in UNUSUAL and questionnaire().applies(question, unusual):
+                unusual[question.name] = UNUSUAL[question.name]
+        yield unusual
 
 
 def features(answers: Answers) -> list[tuple[str, object]]:

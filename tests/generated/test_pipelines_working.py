@@ -12,10 +12,11 @@ import pytest
 
 from garscaffold.sandbox import Sandbox
 from garscaffold.sandbox.identities import IDENTITIES
+from tests.generated.combinations import PROVIDER
 from tests.generated.conftest import AsIdentity, Generate, Toolbox
+from tests.generated.pipelines import SHELLS, read
 from tests.generated.test_image import SESSION
 from tests.generated.test_image import docker_environment as docker_environment  # a fixture
-from tests.generated.test_pipelines import PROVIDER, SHELLS, read
 
 
 @pytest.mark.clients

@@ -16,7 +16,12 @@ from garscaffold.template.plain import PlainTemplate, Wish
 from garscaffold.template.render import Workshop, read_folder, render, write_tree
 from garscaffold.template.repository import TemplateRepository, opened
 from garscaffold.tree import File, Kind
-from tests.generated.combinations import covering_combinations, name_of
+from tests.generated.combinations import (
+    covering_combinations,
+    every_combination,
+    name_of,
+    unusual_combinations,
+)
 
 REPOSITORY = Path(__file__).parent.parent.parent
 GIVEN = {"gcp_project": "acme-prod", "author_name": "Ada Lovelace", "author_email": "ada@example.com"}
@@ -74,7 +79,11 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("answers", list(covering_combinations()), ids=name_of)
+# Copier needs half a second for each, so of the whole matrix every fortieth.
+SAMPLE = [*covering_combinations(), *unusual_combinations(), *list(every_combination())[::40]]
+
+
+@pytest.mark.parametrize("answers", SAMPLE, ids=name_of)
 def test_our_template_renders_as_with_copier(ours: Path, tmp_path: Path, answers: Mapping[str, Any]) -> None:
     data = {**GIVEN, **answers}
     assert by_us(ours, data) == by_copier(ours, data, tmp_path / "project")
