@@ -40,7 +40,7 @@ def carry_out(request: FleetRequest, rollout: Callable[[Settings], Rollout], *, 
 @contextmanager
 def _settings(request: FleetRequest) -> Iterator[Settings]:
     with Templates() as templates:
-        yield Settings(templates, request.clones, request.version, request.given)
+        yield Settings(templates, request.clones, request.version, request.given, request.template)
 
 
 def _each(

@@ -11,10 +11,10 @@ from typing import Any
 import click
 import platformdirs
 
-from garscaffold import process
+from garscaffold import git
 from garscaffold.commands.answers import read_data, read_data_file
-from garscaffold.errors import GarscaffoldError
 from garscaffold.fleet.targets import Shard, Target, read_targets
+from garscaffold.template.source import recorded_source
 
 TARGETS_HELP = """\b
 TARGETS are folders (repositories are found in them), git URLs, a fleet.toml, or - for a list of paths and URLs on
@@ -28,13 +28,15 @@ class FleetRequest:
     Args:
         targets: The repositories.
         version: The version to go to; None for the newest.
-        given: Answers to new questions.
+        template: The template that every project moves to; None for its own.
+        given: Answers to new questions, and other answers to old ones.
         jobs: How many repositories at a time.
         clones: The folder of the clones.
     """
 
     targets: Sequence[Target]
     version: str | None
+    template: str | None
     given: Mapping[str, Any]
     jobs: int
     clones: Path
@@ -45,7 +47,8 @@ def fleet_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @click.argument("targets", nargs=-1)
     @click.option("--to", "version", metavar="VERSION", help="The version to go to; the newest by default.")
-    @click.option("-d", "--data", metavar="KEY=VALUE", multiple=True, help="Answer a question that is new.")
+    @click.option("--template", metavar="URL", help="Move to another template; default is garscaffold's own.")
+    @click.option("-d", "--data", metavar="KEY=VALUE", multiple=True, help="Answer a question, new or anew.")
     @click.option(
         "--data-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A YAML file of answers."
     )
@@ -61,6 +64,7 @@ def fleet_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def with_request(
         targets: Sequence[str],
         version: str | None,
+        template: str | None,
         data: Sequence[str],
         data_file: Path | None,
         base: str,
@@ -69,13 +73,13 @@ def fleet_options(command: Callable[..., Any]) -> Callable[..., Any]:
         clones: Path | None,
         **arguments: Any,
     ) -> Any:
-        if process.find("git") is None:
-            raise GarscaffoldError("git is not installed, or not on PATH.", mend="Install git, then run it again.")
+        git.refuse_missing()
         found = [replace(each, base=base or each.base) for each in read_targets(targets, sys.stdin)]
         part = Shard.parse(shard) if shard else Shard.of_task(os.environ)
         request = FleetRequest(
             part.take(found) if part else found,
             version,
+            recorded_source(template, home=Path.home(), here=Path.cwd()) if template is not None else None,
             {**(read_data_file(data_file) if data_file else {}), **read_data(data)},
             jobs,
             clones or platformdirs.user_cache_path("garscaffold") / "fleet",

@@ -94,8 +94,13 @@ def branch_for(updates: Sequence[Update]) -> str:
 def message_for(update: Update, prefix: str) -> str:
     """Return the message of an update's commit: what was released, and the line by which it is known again."""
     where = f" in {prefix.rstrip('/')}" if prefix else ""
+    what = f"from template {update.start} to {update.end}"
+    if update.moves:
+        what = f"to template {update.end} of {update.source}"
+    elif update.start == update.end:
+        what = f"with other answers to template {update.end}"
     notes = [f"{release.version}\n\n{release.notes}".strip() for release in update.changelog]
-    parts = [f"chore: update from template {update.start} to {update.end}{where}", *notes, f"{TRAILER}: {update.end}"]
+    parts = [f"chore: update {what}{where}", *notes, f"{TRAILER}: {update.end}"]
     return "\n\n".join(parts) + "\n"
 
 
@@ -135,9 +140,8 @@ def _already(repository: Repository, planned: Sequence[Planned], tip: str, branc
     """
     versions, foot = git_objects.commits_by_trailer(repository.folder, tip, TRAILER)
     commit = Commit.read(repository.folder, tip)
-    there = set(commit.projects())
     has_all = all(
-        each.project.prefix in there and commit.records(each.project.prefix, each.update.end) for each in planned
+        commit.has(f"{each.project.prefix}{each.update.answers.path}", each.update.answers.after) for each in planned
     )
     # Whoever went on from our commits keeps what they did there.
     if has_all and (foot == repository.base or not versions):

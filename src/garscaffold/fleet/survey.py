@@ -16,8 +16,9 @@ from garscaffold.fleet.templates import Template, Templates
 from garscaffold.template.interview import completed
 from garscaffold.template.plain import Wish
 from garscaffold.template.render import ANSWERS_FILE
+from garscaffold.template.repository import version_of
 from garscaffold.update.merge import FileChange
-from garscaffold.update.planning import Route, Update, choose_route, plan_update
+from garscaffold.update.planning import Route, Update, choose_move, choose_route, plan_update
 from garscaffold.update.project import LABELS
 from garscaffold.update.snapshot import Commit, Snapshot, snapshot
 
@@ -35,13 +36,15 @@ class Settings:
         templates: The open templates.
         clones: The folder of the clones.
         version: The version to go to; None for the newest.
-        given: Answers to new questions.
+        given: Answers to new questions, and other answers to old ones.
+        moves_to: The template that every project moves to; None for its own.
     """
 
     templates: Templates
     clones: Path
     version: str | None = None
     given: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    moves_to: str | None = None
 
 
 @dataclass(frozen=True)
@@ -50,13 +53,15 @@ class Prospect:
 
     Args:
         project: The project in the commit that the update starts from.
-        template: Its template.
+        template: The template that it goes to.
+        former: The template that it is from, most often the same.
         route: From which version to which.
         update: The update; None when there is nothing to do.
     """
 
     project: Snapshot
     template: Template
+    former: Template
     route: Route
     update: Update | None
 
@@ -127,25 +132,48 @@ def look_ahead(repository: Repository, commit: Commit, prefix: str, settings: Se
         GarscaffoldError: It cannot be updated.
     """
     project = snapshot(commit, prefix, name=repository.target.name)
-    template = settings.templates.get(project.source)
-    route = choose_route(project.version, template.versions, settings.version)
-    if not route.between:
-        return Prospect(project, template, route, None)
+    source = settings.moves_to or project.source
+    template = settings.templates.get(source)
+    if source == project.source:
+        former, route = template, choose_route(project.version, template.versions, settings.version)
+        if not route.between and not settings.given:
+            return Prospect(project, template, former, route, None)
+    else:
+        former = _former(project, template, settings.templates)
+        route = choose_move(project.version, former.versions, template.versions, settings.version)
     update = plan_update(
-        project, route, template.repository, template.workshop, given=settings.given, ask=None, take_defaults=True
+        project,
+        route,
+        template.repository,
+        template.workshop,
+        given=settings.given,
+        ask=None,
+        take_defaults=True,
+        former=former.workshop,
+        source=source,
     )
-    return Prospect(project, template, route, update)
+    return Prospect(project, template, former, route, None if update.is_empty else update)
+
+
+def _former(project: Snapshot, template: Template, templates: Templates) -> Template:
+    """Return the template that a project moves away from, or the new one where only that has its version."""
+    try:
+        return templates.get(project.source)
+    except GarscaffoldError:
+        if version_of(project.version) not in template.versions:
+            raise
+        return template
 
 
 def _drift(prospect: Prospect) -> tuple[Drift, ...] | None:
-    project, template = prospect.project, prospect.template
+    project, template, former = prospect.project, prospect.template, prospect.former
     newest = template.workshop.questionnaire(template.repository.commit(prospect.route.end))
     wiring = completed(newest, project.answers).get(WIRING) if newest else None
     if not isinstance(wiring, list):
         return None
     recorded = {"_commit": project.version, "_src_path": project.source}
-    start = template.repository.commit(prospect.route.start)
-    made = template.workshop.render(start, Wish(project.answers, {}, recorded, folder=project.name)).files
+    start = former.repository.commit(prospect.route.start)
+    made = former.workshop.render(start, Wish(project.answers, {}, recorded, folder=project.name)).files
     mine = project.side([path for path in paths_of(wiring) if path in made], lambda path: False)
     return find_drift(wiring, made, mine.files)
 

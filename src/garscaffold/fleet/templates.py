@@ -3,16 +3,15 @@
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from packaging.version import Version
 
 from garscaffold.errors import GarscaffoldError
-from garscaffold.template import bundle
 from garscaffold.template.render import Workshop
-from garscaffold.template.repository import TemplateRepository, location_of, opened, released_versions
+from garscaffold.template.repository import TemplateRepository, opened, released_versions
+from garscaffold.update.templates import template_at
 
 
 @dataclass(frozen=True)
@@ -64,10 +63,7 @@ class Templates:
         return found
 
     def _opened(self, source: str) -> Template:
-        location = location_of(source)
-        if source == bundle.SOURCE and bundle.install_step(Path.home()):
-            # Ours is newer than the one in the home folder, or there is none there.
-            location = str(self._stack.enter_context(bundle.packaged_bundle()))
+        location, _ = self._stack.enter_context(template_at(source))
         versions = released_versions(location)
         repository = self._stack.enter_context(opened(location))
         return Template(versions, repository, Workshop(repository))

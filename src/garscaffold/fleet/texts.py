@@ -24,7 +24,7 @@ def status_text(results: Sequence[Result]) -> str:
             name,
             result.version or "?",
             _state(result),
-            f"{result.target}, {_plural(result.changes, 'file')}" if result.behind else "",
+            f"{result.target}, {_plural(result.changes, 'file')}" if result.changes else "",
             str(len(result.conflicts) or ""),
             "?" if result.drift is None and result.version else str(len(result.drift or ()) or ""),
             "yes" if result.dirty else "",
@@ -62,7 +62,9 @@ def names(results: Sequence[Result]) -> list[str]:
 
 
 def _state(result: Result) -> str:
-    text = f"{result.behind} behind" if result.state is State.BEHIND else str(result.state)
+    text = str(result.state)
+    if result.state is State.BEHIND:
+        text = f"{result.behind} behind" if result.behind else "to change"
     return click.style(text, fg=STYLE[result.state])
 
 

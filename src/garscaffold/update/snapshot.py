@@ -55,9 +55,9 @@ class Commit:
         """Return one file, which is there."""
         return git_objects.read_entries(self.repository, {path: self.entries[path]})[path]
 
-    def records(self, prefix: str, version: str) -> bool:
-        """Tell whether the project in a folder says that it is at a version."""
-        return str(parse_answers(self.file(f"{prefix}{ANSWERS_FILE}").data, prefix)["_commit"]) == version
+    def has(self, path: str, file: File | None) -> bool:
+        """Tell whether it has just this at a path."""
+        return self.file(path) == file if path in self.entries else file is None
 
     def ignores(self, path: str) -> bool:
         """Tell whether its `.gitignore` files keep a path out of it."""
