@@ -10,6 +10,7 @@ import click
 
 from garscaffold import git
 from garscaffold.commands.options import HELP, console_options
+from garscaffold.commands.template_publish import publish
 from garscaffold.console import Console
 from garscaffold.errors import usage_error
 from garscaffold.plan import Plan
@@ -24,6 +25,9 @@ from garscaffold.template.source import CARRIED, recorded_source
 @click.group(context_settings=HELP)
 def template() -> None:
     """The template that projects are made from: its versions, and one of your own."""
+
+
+template.add_command(publish)
 
 
 @template.command(
