@@ -57,8 +57,8 @@ def copier(folder: Path, environment: dict[str, str], *arguments: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_fork_makes_updates_and_is_what_copier_makes_and_updates(
-    garscaffold: Garscaffold, here: Path, home: Path, url: str, checkout: Path, environment: dict[str, str]
+def test_a_fork_makes_what_copier_makes_of_it(
+    garscaffold: Garscaffold, here: Path, home: Path, url: str, environment: dict[str, str]
 ) -> None:
     assert garscaffold("template", "use", url).returncode == 0
     command = ("new", "service", "orders", *GIVEN, "--team", "payments", "--ci", "cloud-build", "--ci", "jenkins")
@@ -84,15 +84,33 @@ def test_a_fork_makes_updates_and_is_what_copier_makes_and_updates(
     copier(here, environment, "copy", "--quiet", "--defaults", *data, url, "by-copier")
     assert tree(project) == tree(here / "by-copier")
 
-    forks.add_own_parts(checkout, "7.1.0", owners="* @acme/{{ team }} @acme/platform\n")
-    git(checkout, "push", "--quiet", "origin", "main", "7.1.0")
+
+def test_a_fork_takes_over_a_newer_version_of_ours_and_its_projects_follow(
+    garscaffold: Garscaffold, here: Path, tmp_path: Path, checkout: Path, environment: dict[str, str]
+) -> None:
+    """The way of the docs: a fork of 1.0.0, with its own tags only, merges the newest version from the bundle."""
+    fork = forks.bare(tmp_path / "acme.git")
+    with bundle.packaged_bundle() as packaged:
+        forks.clone(packaged, checkout)
+    git(checkout, "remote", "set-url", "origin", str(fork))
+    git(checkout, "reset", "--quiet", "--hard", "1.0.0")
+    forks.add_own_parts(checkout, "1.0.0+acme.1")
+    git(checkout, "push", "--quiet", "origin", "main", "1.0.0+acme.1")
+    command = ("new", "service", "orders", *GIVEN, "--team", "payments", "--template", fork)
+    assert garscaffold(*command).returncode == 0
+    project = here / "orders"
+    assert answers(project)["_commit"] == "1.0.0+acme.1"
     git(here, "clone", "--quiet", "orders", "clone")
-    updated = garscaffold("update", "orders")
+
+    version = forks.take_over(checkout, forks.newest())
+    updated = garscaffold("update", "orders", "--defaults")
     assert updated.returncode == 0, updated.stderr
+    assert f"Ours of {forks.newest()}, with owners." in updated.stderr
     copier(here / "clone", environment, "update", "--defaults")
     assert tree(project) == tree(here / "clone")
-    assert answers(project)["_commit"] == "7.1.0"
-    assert "@acme/platform" in (project / "OWNERS").read_text()
+    assert answers(project)["_commit"] == version
+    assert (project / "OWNERS").read_text() == "* @acme/payments\n"
+    assert not git(project, "diff", "--name-only", "--diff-filter=U")
 
 
 def test_who_says_which_template_goes_from_the_nearest_to_the_farthest(

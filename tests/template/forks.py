@@ -11,6 +11,8 @@ team:
   help: Team that owns it
   validator: "{% if team != team | lower %}A team is written in lower case.{% endif %}"
 """
+BEFORE = "\ngcp_project:\n"
+"""Between two questions of ours, as the docs advise: at the end, ours would be in the way of a merge."""
 
 
 def newest() -> str:
@@ -39,11 +41,23 @@ def commit(folder: Path, message: str) -> None:
 def add_own_parts(checkout: Path, version: str, *, owners: str = "* @acme/{{ team }}\n") -> None:
     """Add a file and a question to a checkout of the template, and release that."""
     questions = checkout / "copier.yml"
-    if QUESTION not in questions.read_text():
-        questions.write_text(questions.read_text() + QUESTION)
+    text = questions.read_text()
+    if QUESTION not in text:
+        assert BEFORE in text
+        questions.write_text(text.replace(BEFORE, f"{QUESTION}{BEFORE}"))
     write(checkout, "template/OWNERS.jinja", owners)
     commit(checkout, "Owners")
     git(checkout, "tag", "--annotate", f"--message={version}\n\nEvery project has owners.", version)
+
+
+def take_over(checkout: Path, version: str) -> str:
+    """Merge a version of ours into a fork, release that, push it, and return its number."""
+    with bundle.packaged_bundle() as packaged:
+        git(checkout, "pull", "--quiet", "--no-rebase", "--no-edit", str(packaged), version)
+    own = f"{version}+acme.1"
+    git(checkout, "tag", "--annotate", f"--message={own}\n\nOurs of {version}, with owners.", own)
+    git(checkout, "push", "--quiet", "origin", "main", own)
+    return own
 
 
 def fork(folder: Path, version: str, *, checkout: Path) -> Path:

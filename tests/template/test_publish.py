@@ -67,7 +67,7 @@ def test_an_empty_repository_gets_all_of_it_once(garscaffold: Garscaffold, remot
     done = garscaffold("template", "publish", url, "-y")
     assert done.returncode == 0, done.stderr
     assert f"  create  tag     {versions()[0]}\n" in done.stderr
-    assert f"tip: New projects from it: garscaffold template use {url}" in done.stderr
+    assert f"Pushed. To make new projects from it: garscaffold template use {url}" in done.stderr
     assert "nothing checked out" not in done.stderr
     assert refs(remote) == ours()
 

@@ -64,7 +64,8 @@ def publish(console: Console, remote: str, tags_only: bool, dry_run: bool) -> No
             "A clone of it has nothing checked out yet. On its host: "
             f"git symbolic-ref HEAD refs/heads/{publication.branch}"
         )
-    console.tip(f"New projects from it: garscaffold template use {source}")
+    if plan:
+        console.say(f"Pushed. To make new projects from it: garscaffold template use {source}")
     console.result("", document)
 
 
