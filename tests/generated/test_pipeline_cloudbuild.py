@@ -17,7 +17,7 @@ import pytest
 from garscaffold.sandbox import Sandbox
 from garscaffold.sandbox.identities import IDENTITIES
 from tests.generated.conftest import PRIVATE_NAME, RUNNING_PYTHON, AsIdentity, Generate, Toolbox
-from tests.support.engine import OwnEngine, write_client
+from tests.support.engine import OwnEngine, client_in_container
 from tests.support.imagescan import scan_image
 from tests.support.pipeline_cloudbuild import Builder, CloudBuild
 
@@ -36,19 +36,13 @@ def cloud_build(pipeline_engine: OwnEngine, sandbox: Sandbox, tmp_path_factory: 
     base = f"python:{RUNNING_PYTHON}-slim"
     variables = sandbox.environment("writer", metadata=True)
     folder = tmp_path_factory.mktemp("client")
-    gcloud, docker = shutil.which("gcloud"), shutil.which("docker", path=pipeline_engine.environment["PATH"])
-    assert gcloud and docker
+    gcloud = shutil.which("gcloud")
+    assert gcloud
     sdk = Path(gcloud).resolve().parents[1]
     # The program looks for its own files beside itself.
     start = folder / "gcloud"
     start.write_text(f'#!/bin/sh\nexec {sdk}/bin/gcloud "$@"\n')
     start.chmod(0o755)
-    plugins = (Path(pipeline_engine.environment["DOCKER_CONFIG"]) / "cli-plugins").resolve()
-    client = {
-        "/usr/local/bin/docker": write_client(folder, sandbox, "/usr/bin/docker"),
-        "/usr/bin/docker": Path(docker).resolve(),
-        "/usr/local/lib/docker/cli-plugins/docker-buildx": (plugins / "docker-buildx").resolve(),
-    }
     login = base64.b64encode(f"oauth2accesstoken:{sandbox.token('writer')}".encode()).decode()
     return CloudBuild(
         engine=pipeline_engine,
@@ -57,7 +51,9 @@ def cloud_build(pipeline_engine: OwnEngine, sandbox: Sandbox, tmp_path_factory: 
             "gcr.io/google.com/cloudsdktool/cloud-sdk:slim": Builder(
                 base, mounts={str(sdk): sdk, "/usr/local/bin/gcloud": start}
             ),
-            "gcr.io/cloud-builders/docker": Builder(base, entrypoint="docker", mounts=client),
+            "gcr.io/cloud-builders/docker": Builder(
+                base, entrypoint="docker", mounts=client_in_container(folder, sandbox, pipeline_engine)
+            ),
         },
         variables=variables,
         mounts={str(sandbox.bundle_file): sandbox.bundle_file},

@@ -77,6 +77,19 @@ exec {docker} "$@"
     return program
 
 
+def client_in_container(folder: Path, sandbox: Sandbox, engine: OwnEngine) -> dict[str, Path]:
+    """Return what to mount for a container to have Docker's client: the program, its plugins, and `write_client`."""
+    program = shutil.which("docker", path=engine.environment["PATH"])
+    assert program is not None
+    plugins = Path(engine.environment["DOCKER_CONFIG"]) / "cli-plugins"
+    found = {path.name: path.resolve() for path in plugins.glob("docker-*")}
+    return {
+        "/usr/local/bin/docker": write_client(folder, sandbox, "/usr/bin/docker"),
+        "/usr/bin/docker": Path(program).resolve(),
+        **{f"/usr/local/lib/docker/cli-plugins/{name}": path for name, path in found.items()},
+    }
+
+
 @contextmanager
 def own_engine(sandbox: Sandbox, folder: Path) -> Iterator[OwnEngine]:
     """Run an engine until the block ends; its images go with it.
