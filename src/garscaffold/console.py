@@ -61,9 +61,9 @@ class Console:
     def result(self, text: str, document: Any) -> None:
         """Give the command's result on standard output: `document` as JSON where that was asked for, else `text`."""
         if self.as_json:
-            click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+            click.echo(_encodable(json.dumps(document, indent=2, ensure_ascii=False, default=str)))
         elif text:
-            click.echo(text, color=_color())
+            click.echo(_encodable(text), color=_color())
 
     def confirm(self, question: str) -> bool:
         """Ask for a yes; without anybody to ask, or with `--yes`, the answer is yes."""
@@ -200,7 +200,12 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def to_person(line: str) -> None:
     """Write a line to standard error, in colour where that is wanted."""
     # The stream of this moment, and not the one that click keeps: while a spinner turns, rich puts lines above it.
-    click.echo(line, file=sys.stderr, color=_color())
+    click.echo(_encodable(line), file=sys.stderr, color=_color())
+
+
+def _encodable(text: str) -> str:
+    # A name of a file may be bytes that are no text. What stands for them is how JSON writes them, too.
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _validator(check: Check) -> Callable[[Any], bool | str]:

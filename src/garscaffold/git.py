@@ -93,7 +93,24 @@ def work_tree(folder: Path) -> WorkTree | None:
     lines = done.stdout.decode("utf-8", "surrogateescape").split("\n")
     if done.exit_code != 0 or lines[0] != "true":
         return None
+    if len(lines) != len(command) - 1:
+        # A folder has a line break in its name: one by one it is plain where each path ends.
+        lines[1:] = [_line(folder, "rev-parse", option) for option in command[3:]]
     return WorkTree(Path(lines[1]), lines[3], Path(lines[2]))
+
+
+def complaint(folder: Path) -> str:
+    """Return why git cannot read a repository, in its own words; '' where it can."""
+    done = process.run(["git", "rev-parse", "--git-dir"], cwd=folder, environment=QUIET, check=False)
+    said = done.stderr.strip().splitlines() if done.exit_code != 0 else []
+    return said[0] if said else ""
+
+
+def is_branch_name(name: str) -> bool:
+    """Tell whether a branch may be called so."""
+    if name.startswith("-") or name == "HEAD":
+        return False
+    return process.exchange(["git", "check-ref-format", f"refs/heads/{name}"]).exit_code == 0
 
 
 def is_bare(folder: Path) -> bool:
@@ -117,6 +134,11 @@ def status(folder: Path) -> tuple[list[str], list[str]]:
         if line:
             (untracked if line.startswith("?? ") else tracked).append(line[3:])
     return tracked, untracked
+
+
+def tracks(folder: Path, name: str) -> bool:
+    """Tell whether git tracks a file of this name in `folder` or below."""
+    return bool(_bytes(folder, "ls-files", "-z", "--", f":(glob)**/{name}"))
 
 
 def ignored(folder: Path, paths: Iterable[str]) -> set[str]:
@@ -239,6 +261,10 @@ def read(repository: Path, *arguments: str, stdin: bytes = b"") -> bytes:
     """
     # It was named by the user, or is our own copy: git's guard against bare ones that lie around is not meant.
     return _bytes(repository, *arguments, stdin=stdin, settings=("-c", "safe.bareRepository=all"))
+
+
+def _line(folder: Path, *arguments: str) -> str:
+    return _bytes(folder, *arguments).decode("utf-8", "surrogateescape").removesuffix("\n")
 
 
 def _bytes(folder: Path, *arguments: str, stdin: bytes = b"", settings: Sequence[str] = ()) -> bytes:

@@ -1,6 +1,5 @@
 """Commits, trees and branches of a git repository, read and written without a work tree."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,9 @@ from pathlib import Path
 from garscaffold import git, process
 from garscaffold.errors import GarscaffoldError
 from garscaffold.tree import File, Kind
+
+LONGEST = 4096
+"""How many commits of a branch are looked at: it has one for each project of a repository."""
 
 
 @dataclass(frozen=True)
@@ -56,17 +58,19 @@ def identity(repository: Path) -> Identity:
     Raises:
         GarscaffoldError: git does not know.
     """
-    variables = dict(
-        line.partition("=")[::2] for line in git.read(repository, "var", "-l").decode("utf-8", "replace").splitlines()
-    )
     try:
-        author, committer = variables["GIT_AUTHOR_IDENT"], variables["GIT_COMMITTER_IDENT"]
-    except KeyError as error:
+        # One by one: only so does git refuse a name that it made up from the machine's.
+        author, committer = (
+            git.read(repository, "var", name).decode("utf-8", "surrogateescape").strip()
+            for name in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT")
+        )
+    except GarscaffoldError as error:
         raise GarscaffoldError(
-            "git does not know who commits here.",
+            f"git does not know who commits here. {error.sentence}",
             mend="git config --global user.name 'Your Name' && git config --global user.email you@example.com",
         ) from error
-    return Identity(author, committer, variables.get("commit.gpgsign", "").lower() in {"true", "yes", "on", "1"})
+    signs = git.read(repository, "config", "--type=bool", "--default=false", "--get", "commit.gpgSign")
+    return Identity(author, committer, signs.strip() == b"true")
 
 
 def commit_files(
@@ -84,10 +88,12 @@ def commit_files(
     Raises:
         GarscaffoldError: git could not store it.
     """
-    # fast-import has to put it somewhere; nothing is kept there.
-    reference = f"refs/garscaffold/{os.getpid()}/{parent}"
+    # fast-import has to put it somewhere. What is there is taken back in the same stream, so that it never becomes a
+    # reference, not even when somebody pulls the plug.
+    reference = b"refs/garscaffold/update"
+    people = f"author {who.author}\ncommitter {who.committer}\n"
     stream = [
-        f"commit {reference}\nmark :1\nauthor {who.author}\ncommitter {who.committer}\n".encode(),
+        b"commit %s\nmark :1\n%s" % (reference, people.encode("utf-8", "surrogateescape")),
         _data(message.encode()),
         f"from {parent}\n".encode(),
     ]
@@ -98,10 +104,9 @@ def commit_files(
             if file is None
             else b"M %s inline %s\n%s" % (file.kind.encode(), _quoted(path), _data(file.data))
         )
-    stream.append(b"\nget-mark :1\ndone\n")
+    stream.append(b"\nget-mark :1\nreset %s\nfrom %s\n\ndone\n" % (reference, b"0" * len(parent)))
     output = git.read(repository, "fast-import", "--quiet", "--force", "--done", stdin=b"".join(stream))
     made = output.decode().strip()
-    git.read(repository, "update-ref", "-d", reference)
     if who.signs:
         tree = f"{made}^{{tree}}"
         signed = git.read(repository, "commit-tree", "-S", "-p", parent, "-F", "-", tree, stdin=message.encode())
@@ -121,23 +126,43 @@ def put_branch(repository: Path, branch: str, commit: str, *, replaces: bool) ->
     Raises:
         GarscaffoldError: It is checked out somewhere, or is there and `replaces` is not set.
     """
-    git.read(repository, "branch", "--quiet", "--no-track", *(["--force"] if replaces else []), branch, commit)
+    try:
+        git.read(repository, "branch", "--quiet", "--no-track", *(["--force"] if replaces else []), branch, commit)
+    except GarscaffoldError as error:
+        raise GarscaffoldError(
+            f"The branch {branch} could not be written. {error.sentence}",
+            mend="Where it is checked out, check out another one there; or choose another name: --branch NAME",
+        ) from error
 
 
-def commits_by_trailer(repository: Path, tip: str, trailer: str) -> tuple[list[str], str]:
-    """Follow a branch down for as long as its commits carry a trailer in their message.
+def own_commits(repository: Path, tip: str, trailer: str, *, stop: str) -> tuple[int, str]:
+    """Follow a branch down for as long as its commits carry a trailer and are as they were first made.
+
+    Args:
+        repository: The repository.
+        tip: Where the branch ends.
+        trailer: The trailer in their message.
+        stop: Where the branch begins, or an earlier one of the same kind went into history.
 
     Returns:
-        The trailer's values, the newest first, and the first commit without it, '' where history ends before.
+        How many such commits there are, and the first that is none or is `stop`; '' where history ends before.
     """
-    form = f"--format=%H%x00%(trailers:key={trailer},valueonly,separator=%x2C)"
-    values: list[str] = []
-    for line in git.read(repository, "log", "--first-parent", "-n", "64", form, tip).decode().splitlines():
-        commit, _, value = line.partition("\0")
-        if not value:
-            return values, commit
-        values.append(value)
-    return values, ""
+    form = f"--format=%H%x00%at%x00%ct%x00%(trailers:key={trailer},valueonly,separator=%x2C)"
+    command = ["log", "--no-show-signature", "--first-parent", "-n", str(LONGEST), form, tip]
+    count = 0
+    for line in git.read(repository, *command).decode("utf-8", "replace").splitlines():
+        commit, authored, committed, value = line.split("\0")
+        # Whoever amends or rebases a commit gives it another time as its committer.
+        if commit == stop or not value or authored != committed:
+            return count, commit
+        count += 1
+    return count, ""
+
+
+def is_ancestor(repository: Path, commit: str, other: str) -> bool:
+    """Tell whether a commit is in the history of another, or is that."""
+    command = ["git", "-c", "safe.bareRepository=all", "merge-base", "--is-ancestor", commit, other]
+    return process.run(command, cwd=repository, check=False, environment=git.QUIET).exit_code == 0
 
 
 def current_branch(repository: Path) -> str:

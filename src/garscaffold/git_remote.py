@@ -1,7 +1,10 @@
 """What goes between a git repository and its remote: clones, fetches, pushes."""
 
+import re
+import shlex
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from garscaffold import git, process
@@ -20,8 +23,10 @@ def clone_newest(url: str, destination: Path) -> None:
     destination.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".clone-") as aside:
         draft = Path(aside) / "clone.git"
+        # Whatever somebody else calls the first remote of a clone.
+        settings = ["-c", f"clone.defaultRemoteName={REMOTE}"]
         command = ["clone", "--quiet", "--bare", "--depth=1", "--single-branch", "--", url, str(draft)]
-        _remote(command, url)
+        _remote(command, url, settings=settings)
         shutil.rmtree(destination, ignore_errors=True)
         draft.rename(destination)
 
@@ -32,8 +37,12 @@ def fetch_newest(clone: Path) -> None:
     Raises:
         GarscaffoldError: The remote cannot be read.
     """
-    branch = git.read(clone, "symbolic-ref", "HEAD").decode().strip()
-    _fetch(clone, f"+{branch}:{branch}")
+    # A default branch may be called otherwise since.
+    told = _remote(["ls-remote", "--symref", "--", REMOTE, "HEAD"], REMOTE, cwd=clone)
+    found = re.search(r"^ref: (refs/heads/\S+)\tHEAD$", told, re.MULTILINE)
+    if found:
+        _fetch(clone, f"+{found[1]}:{found[1]}")
+        git.read(clone, "symbolic-ref", "HEAD", found[1])
 
 
 def fetch_branch(clone: Path, branch: str) -> None:
@@ -51,35 +60,45 @@ def remote_branch(repository: Path, branch: str) -> str:
     Raises:
         GarscaffoldError: There is no remote, or it cannot be read.
     """
+    if not remote_url(repository):
+        raise GarscaffoldError(
+            f"{repository} has no remote {REMOTE} to push to.",
+            mend=f"git -C {shlex.quote(str(repository))} remote add {REMOTE} URL",
+        )
     output = _remote(["ls-remote", "--", REMOTE, f"refs/heads/{branch}"], REMOTE, cwd=repository)
     return output.partition("\t")[0]
 
 
-def fetch_commits(repository: Path, branch: str) -> None:
-    """Bring the last commits of a remote's branch here, under no name.
-
-    Raises:
-        GarscaffoldError: The remote cannot be read.
-    """
-    # A depth would cut off the history of a whole clone.
-    depth = ["--depth=64"] if git.is_shallow(repository) else []
-    _remote(["fetch", "--quiet", "--no-tags", *depth, REMOTE, f"refs/heads/{branch}"], REMOTE, repository)
-
-
-def push_branch(repository: Path, branch: str, *, expected: str) -> None:
-    """Push a branch, over nothing else than what is expected there.
+def fetch_commits(repository: Path, branch: str, *, depth: int = 0) -> None:
+    """Bring the commits of a remote's branch here, under no name.
 
     Args:
         repository: The repository.
         branch: The branch.
+        depth: How many are enough, for a clone of ours; 0 for all, since it would cut off the history of any other.
+
+    Raises:
+        GarscaffoldError: The remote cannot be read.
+    """
+    enough = [f"--depth={depth}"] if depth else []
+    _remote(["fetch", "--quiet", "--no-tags", *enough, REMOTE, f"refs/heads/{branch}"], REMOTE, repository)
+
+
+def push_branch(repository: Path, branch: str, commit: str, *, expected: str) -> None:
+    """Push a commit as a branch, over nothing else than what is expected there.
+
+    Args:
+        repository: The repository.
+        branch: The branch.
+        commit: The commit's id.
         expected: The id of the commit that the remote has there; '' for none.
 
     Raises:
         GarscaffoldError: The remote refused it.
     """
     lease = f"--force-with-lease=refs/heads/{branch}:{expected}"
-    name = f"refs/heads/{branch}"
-    _remote(["push", "--quiet", lease, REMOTE, f"{name}:{name}"], REMOTE, repository)
+    command = ["push", "--quiet", "--no-follow-tags", lease, REMOTE, f"{commit}:refs/heads/{branch}"]
+    _remote(command, REMOTE, repository)
 
 
 def remote_url(repository: Path) -> str:
@@ -92,14 +111,15 @@ def _fetch(clone: Path, refspec: str) -> None:
     _remote(["fetch", "--quiet", "--no-tags", "--depth=1", REMOTE, refspec], REMOTE, clone)
 
 
-def _remote(command: list[str], place: str, cwd: Path | None = None) -> str:
-    done = process.run([*_GIT, *command], cwd=cwd, environment=git.QUIET, check=False)
+def _remote(command: list[str], place: str, cwd: Path | None = None, settings: Sequence[str] = ()) -> str:
+    done = process.run([*_GIT, *settings, *command], cwd=cwd, environment=git.QUIET, check=False)
     if done.exit_code != 0:
         said = [line for line in done.stderr.strip().splitlines() if line.strip()] or ["it said nothing"]
         told = next((line for line in said if line.startswith(("fatal:", "error:", " !", "remote:"))), said[-1])
         raise GarscaffoldError(
             f"`git {command[0]}` with {place} failed: {told.strip()}",
-            mend=f"Check the network and your access with: git ls-remote {place}"
-            + (f" (in {cwd})" if cwd is not None else ""),
+            mend="Check the network and your access with: git "
+            + (f"-C {shlex.quote(str(cwd))} " if cwd is not None else "")
+            + f"ls-remote {shlex.quote(place)}",
         )
     return done.stdout

@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
+from garscaffold import git
 from garscaffold.commands.fleet_options import TARGETS_HELP, FleetRequest, fleet_options
 from garscaffold.commands.options import HELP, console_options
 from garscaffold.console import Console
-from garscaffold.errors import ExitCode, GarscaffoldError
+from garscaffold.errors import ExitCode, GarscaffoldError, usage_error
 from garscaffold.fleet import run
 from garscaffold.fleet.forges import AUTO, PROGRAMS, Forge
 from garscaffold.fleet.results import Result, State, counts, exit_code
@@ -122,6 +123,8 @@ def update(
     dry_run: bool,
 ) -> ExitCode:
     """Update every project to a newer version of its template, on a branch."""
+    if branch and not git.is_branch_name(branch):
+        raise usage_error(f"{branch!r} is no name for a branch.", mend="Such as: --branch template-update")
     if dry_run or (console.interactive and not console.assume_yes):
         found = look(request, console=console)
         if dry_run:

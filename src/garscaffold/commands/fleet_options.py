@@ -3,7 +3,7 @@
 import functools
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,11 @@ class FleetRequest:
     clones: Path
 
 
+def _lines() -> Iterator[str]:
+    # Paths are bytes; those that are no text are paths, too.
+    return (line.decode("utf-8", "surrogateescape") for line in sys.stdin.buffer)
+
+
 def fleet_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add what every command of the fleet takes, and pass it as the argument `request`."""
 
@@ -74,7 +79,7 @@ def fleet_options(command: Callable[..., Any]) -> Callable[..., Any]:
         **arguments: Any,
     ) -> Any:
         git.refuse_missing()
-        found = [replace(each, base=base or each.base) for each in read_targets(targets, sys.stdin)]
+        found = [replace(each, base=base or each.base) for each in read_targets(targets, _lines())]
         part = Shard.parse(shard) if shard else Shard.of_task(os.environ)
         request = FleetRequest(
             part.take(found) if part else found,
@@ -82,7 +87,7 @@ def fleet_options(command: Callable[..., Any]) -> Callable[..., Any]:
             recorded_source(template, home=Path.home(), here=Path.cwd()) if template is not None else None,
             {**(read_data_file(data_file) if data_file else {}), **read_data(data)},
             jobs,
-            clones or platformdirs.user_cache_path("garscaffold") / "fleet",
+            (clones or platformdirs.user_cache_path("garscaffold") / "fleet").absolute(),
         )
         return command(request=request, **arguments)
 

@@ -1,6 +1,7 @@
 """The repositories of a fleet as places to read and to commit in: checkouts as they are, URLs as bare clones."""
 
 import hashlib
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,10 +44,7 @@ def open_repository(target: Target, clones: Path) -> Repository:
         raise GarscaffoldError(f"There is no folder {folder}.", mend="Correct the list of the fleet.")
     has_work_tree = not target.is_remote and git.is_inside_work_tree(folder)
     if not (has_work_tree or target.is_remote or git.is_bare(folder)):
-        raise GarscaffoldError(
-            f"{folder} is not in a git repository.",
-            mend=f"cd {folder} && git init && git add --all && git commit -m 'The project'",
-        )
+        raise _no_repository(folder)
     wished = target.base or "HEAD"
     base = git.commit_of(folder, wished)
     if not base:
@@ -55,13 +53,25 @@ def open_repository(target: Target, clones: Path) -> Repository:
     return Repository(target, folder, base, target.base or git_objects.current_branch(folder), has_work_tree)
 
 
+def _no_repository(folder: Path) -> GarscaffoldError:
+    named = shlex.quote(str(folder))
+    if (folder / ".git").exists() or (folder / "HEAD").exists():
+        return GarscaffoldError(
+            f"git cannot read the repository {folder}: {git.complaint(folder)}", mend=f"git -C {named} status"
+        )
+    return GarscaffoldError(
+        f"{folder} is not in a git repository.",
+        mend=f"cd {named} && git init && git add --all && git commit -m 'The project'",
+    )
+
+
 def _clone(target: Target, clones: Path) -> Path:
     # The end of the name tells apart two repositories that are called the same.
     folder = clones / f"{target.name}-{hashlib.sha256(target.place.encode()).hexdigest()[:10]}.git"
-    if not git.is_bare(folder) if folder.is_dir() else True:
-        git_remote.clone_newest(target.place, folder)
-    else:
+    if folder.is_dir() and git.is_bare(folder):
         git_remote.fetch_newest(folder)
+    else:
+        git_remote.clone_newest(target.place, folder)
     if target.base:
         git_remote.fetch_branch(folder, target.base)
     return folder

@@ -58,7 +58,7 @@ def roll_out(target: Target, rollout: Rollout) -> list[Result]:
     """Update every project of a repository.
 
     Raises:
-        GarscaffoldError: The repository cannot be read, or its branch cannot be written or pushed.
+        GarscaffoldError: The repository cannot be read.
     """
     repository = open_repository(target, rollout.settings.clones)
     commit = Commit.read(repository.folder, repository.base)
@@ -76,7 +76,10 @@ def roll_out(target: Target, rollout: Rollout) -> list[Result]:
         else:
             results.append(found)
     if planned:
-        results += _branched(repository, planned, rollout)
+        try:
+            results += _branched(repository, planned, rollout)
+        except GarscaffoldError as error:
+            results += [_spoiled(each.result, error) for each in planned]
     return sorted(results, key=lambda result: result.project)
 
 
@@ -104,64 +107,106 @@ def message_for(update: Update, prefix: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What a branch has of an update.
+
+    Args:
+        tip: Where it ends; '' where it is not there, or has to be made again.
+        foreign: Somebody went on from our commits, or made it for something else.
+    """
+
+    tip: str = ""
+    foreign: bool = False
+
+
 def _branched(repository: Repository, planned: Sequence[Planned], rollout: Rollout) -> Sequence[Result]:
     branch = rollout.branch or branch_for([each.update for each in planned])
     folder = repository.folder
-    remote = git_remote.remote_branch(folder, branch) if rollout.push else ""
-    if remote and not git.commit_of(folder, remote):
-        git_remote.fetch_commits(folder, branch)
+    if branch == repository.branch:
+        raise GarscaffoldError(
+            f"The branch {branch} is the one that the update starts from.", mend="Choose another name: --branch NAME"
+        )
+    remote = _fetched(repository, branch) if rollout.push else ""
     local = git.commit_of(folder, f"refs/heads/{branch}")
-    tip = remote or local
-    results = _already(repository, planned, tip, branch) if tip else []
-    if not results:
-        results, tip = _committed(repository, planned, rollout.check or repository.target.check)
-    if tip == repository.base:
+    here, there = _standing(repository, planned, local), _standing(repository, planned, remote)
+    keeps = here.foreign and not (remote and git_objects.is_ancestor(folder, local, remote))
+    chosen = here if keeps or not there.tip else there
+    results, tip = _committed(repository, planned, chosen, branch, rollout.check or repository.target.check)
+    if tip == repository.base or not any(each.state is State.UPDATED for each in results):
         return results
-    if tip != local:
+    if tip != local and not here.foreign:
         git_objects.put_branch(folder, branch, tip, replaces=bool(local))
-    results = [replace(each, branch=branch) if each.state is State.UPDATED else each for each in results]
     try:
-        if rollout.push and tip != remote:
-            git_remote.push_branch(folder, branch, expected=remote)
+        # Whoever went on from our commits pushes that, unless nobody has it yet.
+        if rollout.push and tip != remote and not (remote and chosen.foreign):
+            git_remote.push_branch(folder, branch, tip, expected=remote)
         url = rollout.forge.propose(repository, _proposal(planned, branch, repository)) if rollout.forge else ""
     except GarscaffoldError as error:
-        return [_spoiled(each, error) for each in results]
+        return [_spoiled(replace(each, branch=branch), error) if _is_done(each) else each for each in results]
     return [
-        replace(each, pushed=rollout.push, pull_request=url) if each.state is State.UPDATED else each
+        replace(each, branch=branch, pushed=rollout.push, pull_request=url) if _is_done(each) else each
         for each in results
     ]
 
 
-def _already(repository: Repository, planned: Sequence[Planned], tip: str, branch: str) -> Sequence[Result]:
-    """Return the results where a branch has the update from an earlier run; none where it has to be made again.
+def _is_done(result: Result) -> bool:
+    return result.state is State.UPDATED
 
-    Raises:
-        GarscaffoldError: The branch is somebody else's.
-    """
-    versions, foot = git_objects.commits_by_trailer(repository.folder, tip, TRAILER)
-    commit = Commit.read(repository.folder, tip)
-    has_all = all(
-        commit.has(f"{each.project.prefix}{each.update.answers.path}", each.update.answers.after) for each in planned
+
+def _fetched(repository: Repository, branch: str) -> str:
+    remote = git_remote.remote_branch(repository.folder, branch)
+    if remote and not git.commit_of(repository.folder, remote):
+        # A depth is for our own clones. Our commits are as many as the projects.
+        count = len(Commit.read(repository.folder, repository.base).projects())
+        depth = 64 + count if repository.target.is_remote else 0
+        git_remote.fetch_commits(repository.folder, branch, depth=depth)
+    return remote
+
+
+def _standing(repository: Repository, planned: Sequence[Planned], tip: str) -> Standing:
+    if not tip:
+        return Standing()
+    ours, foot = git_objects.own_commits(repository.folder, tip, TRAILER, stop=repository.base)
+    if foot == repository.base and not _is_stale(repository, planned, tip):
+        return Standing(tip)
+    # The base has moved on, or the branch is merged.
+    if ours or git_objects.is_ancestor(repository.folder, tip, repository.base):
+        return Standing()
+    return Standing(tip, foreign=True)
+
+
+def _is_stale(repository: Repository, planned: Sequence[Planned], tip: str) -> bool:
+    """Tell whether the commits of a branch update a project in another way than now."""
+    base, commit = (Commit.read(repository.folder, each) for each in (repository.base, tip))
+    records = {f"{each.project.prefix}{each.update.answers.path}": each.update.answers.after for each in planned}
+    return any(
+        commit.entries.get(path) != base.entries.get(path) and not commit.has(path, wished)
+        for path, wished in records.items()
     )
-    # Whoever went on from our commits keeps what they did there.
-    if has_all and (foot == repository.base or not versions):
-        return [replace(each.result, state=State.UPDATED, earlier=True, commit=tip) for each in planned]
-    if not versions:
-        raise GarscaffoldError(
-            f"The branch {branch} has commits of somebody else, and not the update.",
-            mend="Merge or delete it, or choose another name: --branch NAME",
-        )
-    return []
 
 
-def _committed(repository: Repository, planned: Sequence[Planned], check: str) -> tuple[list[Result], str]:
-    who = git_objects.identity(repository.folder)
-    tip, results = repository.base, []
+def _committed(
+    repository: Repository, planned: Sequence[Planned], standing: Standing, branch: str, check: str
+) -> tuple[list[Result], str]:
+    """Make the commits that a branch does not have yet; return all results, and where the branch ends then."""
+    tip, results = standing.tip or repository.base, []
+    commit = Commit.read(repository.folder, tip)
+    who = None
     for each in planned:
         project, update = each.project, each.update
-        files = project.committed([*update.changes, update.answers])
-        made = git_objects.commit_files(repository.folder, tip, files, message_for(update, project.prefix), who=who)
         try:
+            if commit.has(f"{project.prefix}{update.answers.path}", update.answers.after):
+                results.append(replace(each.result, state=State.UPDATED, earlier=True, commit=tip))
+                continue
+            if standing.foreign:
+                raise GarscaffoldError(
+                    f"The branch {branch} has commits of somebody else, and not the update.",
+                    mend="Merge or delete it, or choose another name: --branch NAME",
+                )
+            who = who or git_objects.identity(repository.folder)
+            files = project.committed([*update.changes, update.answers])
+            made = git_objects.commit_files(repository.folder, tip, files, message_for(update, project.prefix), who=who)
             _check(repository.folder, made, project.prefix, check)
         except GarscaffoldError as error:
             results.append(_spoiled(each.result, error))
@@ -188,7 +233,9 @@ def _check(repository: Path, commit: str, prefix: str, check: str) -> None:
 def _work_tree(repository: Path, commit: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="garscaffold-check-") as aside:
         folder = Path(aside) / "project"
-        git.read(repository, "worktree", "add", "--quiet", "--detach", str(folder), commit)
+        # A hook that runs when somebody checks out is not asked: nobody does.
+        quiet = ["-c", "core.hooksPath=/dev/null"]
+        git.read(repository, *quiet, "worktree", "add", "--quiet", "--detach", str(folder), commit)
         try:
             yield folder
         finally:

@@ -1,6 +1,6 @@
 """The same work on every repository of a fleet, several at a time; one that fails never stops the others."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from garscaffold import __version__
@@ -22,21 +22,35 @@ def each(targets: Sequence[Target], work: Work, *, jobs: int) -> Iterator[tuple[
         jobs: How many at a time.
     """
     pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="fleet")
-    waiting: dict[Future[Sequence[Result]], Target] = {}
-    remaining = iter(targets)
+    waiting: set[Future[list[tuple[Target, Sequence[Result]]]]] = set()
+    remaining = iter(_by_place(targets))
     try:
         while True:
             # Not all at once: what is kept in memory does not grow with the fleet.
-            for target in remaining:
-                waiting[pool.submit(_safely, target, work)] = target
+            for group in remaining:
+                waiting.add(pool.submit(_in_turn, group, work))
                 if len(waiting) >= 2 * jobs:
                     break
             if not waiting:
                 return
-            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                yield waiting.pop(future), future.result()
+            done = wait(waiting, return_when=FIRST_COMPLETED).done
+            waiting -= done
+            for future in done:
+                yield from future.result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _by_place(targets: Sequence[Target]) -> Iterable[Sequence[Target]]:
+    # Folders of one repository share its branches.
+    groups: dict[str, list[Target]] = {}
+    for target in targets:
+        groups.setdefault(target.place, []).append(target)
+    return groups.values()
+
+
+def _in_turn(targets: Sequence[Target], work: Work) -> list[tuple[Target, Sequence[Result]]]:
+    return [(target, _safely(target, work)) for target in targets]
 
 
 def _safely(target: Target, work: Work) -> Sequence[Result]:

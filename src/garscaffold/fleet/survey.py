@@ -13,7 +13,7 @@ from garscaffold.fleet.repositories import Repository, open_repository
 from garscaffold.fleet.results import Conflict, Drift, Result, State
 from garscaffold.fleet.targets import Target
 from garscaffold.fleet.templates import Template, Templates
-from garscaffold.template.interview import completed
+from garscaffold.template.interview import MissingAnswersError, completed
 from garscaffold.template.plain import Wish
 from garscaffold.template.render import ANSWERS_FILE
 from garscaffold.template.repository import version_of
@@ -141,17 +141,24 @@ def look_ahead(repository: Repository, commit: Commit, prefix: str, settings: Se
     else:
         former = _former(project, template, settings.templates)
         route = choose_move(project.version, former.versions, template.versions, settings.version)
-    update = plan_update(
-        project,
-        route,
-        template.repository,
-        template.workshop,
-        given=settings.given,
-        ask=None,
-        take_defaults=True,
-        former=former.workshop,
-        source=source,
-    )
+    try:
+        update = plan_update(
+            project,
+            route,
+            template.repository,
+            template.workshop,
+            given=settings.given,
+            ask=None,
+            take_defaults=True,
+            former=former.workshop,
+            source=source,
+        )
+    except MissingAnswersError as error:
+        if not error.questions:
+            raise
+        # The options that one project has are none of a whole fleet.
+        mend = f"Add {' '.join(f'-d {name}=…' for name in error.questions)}"
+        raise GarscaffoldError(error.sentence, mend=mend) from error
     return Prospect(project, template, former, route, None if update.is_empty else update)
 
 

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
-from garscaffold.errors import usage_error
+from garscaffold.errors import ExitCode, GarscaffoldError, usage_error
 from garscaffold.template.questions import Choice, InvalidAnswerError, Question, Questionnaire
 
 
@@ -32,6 +32,20 @@ class Prompt:
 
 
 Ask = Callable[[Prompt], Any]
+
+
+class MissingAnswersError(GarscaffoldError):
+    """Answers break a rule, or are missing and nobody is there to ask.
+
+    Args:
+        sentence: What is wrong with which.
+        mend: The options that mend it.
+        questions: The names of the questions without an answer.
+    """
+
+    def __init__(self, sentence: str, mend: str, questions: Sequence[str]) -> None:
+        super().__init__(sentence, mend=mend, exit_code=ExitCode.USAGE)
+        self.questions = tuple(questions)
 
 
 def collect(
@@ -174,4 +188,4 @@ def _refuse(problems: Sequence[str], missing: Sequence[tuple[Question, Any]]) ->
     mend = f"Add {' '.join(flags)}" if flags else "Correct them."
     if len(flags) < len(missing):
         mend = f"Add {' '.join(['--defaults', *flags])}, or answer each by its option."
-    raise usage_error("\n".join(lines), mend=mend)
+    raise MissingAnswersError("\n".join(lines), mend, [question.name for question, _ in missing])

@@ -17,6 +17,8 @@ from garscaffold.template.repository import KEPT, TemplateRepository, opened
 from garscaffold.tree import File, Kind, Tree
 
 ANSWERS_FILE = ".copier-answers.yml"
+# Copier changes the working directory of the whole process while it renders, whichever template that is.
+_COPIER = threading.Lock()
 
 
 class Workshop:
@@ -30,7 +32,6 @@ class Workshop:
         self.repository = repository
         self._compiled: dict[str, PlainTemplate | None] = {}
         self._questionnaires: dict[str, Questionnaire | None] = {}
-        # Copier changes the working directory of the whole process while it renders.
         self._lock = threading.RLock()
 
     def render(self, commit: str, wish: Wish) -> Rendering:
@@ -173,7 +174,7 @@ def _by_copier(repository: TemplateRepository, commit: str, wish: Wish) -> Rende
     from jinja2 import TemplateError
 
     answers = {**wish.last, **wish.given}
-    with tempfile.TemporaryDirectory(prefix="garscaffold-rendered-") as aside:
+    with _COPIER, tempfile.TemporaryDirectory(prefix="garscaffold-rendered-") as aside:
         destination = Path(aside) / wish.folder
         try:
             copier.run_copy(

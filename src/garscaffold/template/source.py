@@ -46,10 +46,14 @@ def recorded_source(text: str, *, home: Path, here: Path) -> str:
     return _recorded_path(address, home, here)
 
 
-def refuse_credential(text: str) -> None:
+def refuse_credential(text: str, *, reader: str = "every file that records it") -> None:
     """Refuse an address with a user or password where clients would send them as a credential.
 
     The user name of ssh is no secret and the same for everybody, so it may stay.
+
+    Args:
+        text: The address.
+        reader: What would show it.
 
     Raises:
         GarscaffoldError: It holds one; the sentence does not repeat it.
@@ -60,7 +64,7 @@ def refuse_credential(text: str) -> None:
     user_info, at, host = parts.netloc.rpartition("@")
     if at and (":" in user_info or parts.scheme in {"http", "https"}):
         raise GarscaffoldError(
-            f"The address at {host} holds a user name or a password, and projects would record it in a file.",
+            f"The address at {host} holds a user name or a password, which {reader} would show.",
             mend=f"Leave it out: {parts.scheme}://{host}{parts.path} (git asks its credential helper, or use ssh)",
         )
 
