@@ -2,18 +2,21 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
 from garscaffold import git
-from garscaffold.commands.fleet_options import TARGETS_HELP, FleetRequest, fleet_options
+from garscaffold.commands.fleet_options import TARGETS_HELP, FleetRequest, Request, fleet_options
+from garscaffold.commands.fleet_page import PAGE, checked_place, read_looks, write_page
 from garscaffold.commands.options import HELP, console_options
 from garscaffold.console import Console
 from garscaffold.errors import ExitCode, GarscaffoldError, usage_error
 from garscaffold.fleet import run
+from garscaffold.fleet.documents import Look, joined, to_document
 from garscaffold.fleet.forges import AUTO, PROGRAMS, Forge
-from garscaffold.fleet.results import Result, State, counts, exit_code
+from garscaffold.fleet.results import Result, State, exit_code, summary
 from garscaffold.fleet.rollout import Rollout, roll_out
 from garscaffold.fleet.survey import Settings, survey
 from garscaffold.fleet.targets import Target
@@ -21,13 +24,13 @@ from garscaffold.fleet.templates import Templates
 from garscaffold.fleet.texts import line_for, status_text, update_text
 
 
-def look(request: FleetRequest, *, console: Console) -> list[Result]:
+def look(request: FleetRequest, *, console: Console) -> Look:
     """Look at every project of a fleet."""
     with _settings(request) as settings:
         return _each(request, lambda target: survey(target, settings), "Looking at", lambda result: [], console=console)
 
 
-def carry_out(request: FleetRequest, rollout: Callable[[Settings], Rollout], *, console: Console) -> list[Result]:
+def carry_out(request: FleetRequest, rollout: Callable[[Settings], Rollout], *, console: Console) -> Look:
     """Update every project of a fleet, each repository on a branch."""
 
     def said(result: Result) -> list[str]:
@@ -46,14 +49,14 @@ def _settings(request: FleetRequest) -> Iterator[Settings]:
 
 def _each(
     request: FleetRequest, work: run.Work, verb: str, said: Callable[[Result], list[str]], *, console: Console
-) -> list[Result]:
+) -> Look:
     total = len(request.targets)
     found: dict[Target, Sequence[Result]] = {}
     with console.counting(f"{verb} {total} repositor{'y' if total == 1 else 'ies'}", total) as done:
         for target, results in run.each(request.targets, work, jobs=request.jobs):
             found[target] = results
             done([line for result in results for line in said(result)])
-    return [result for target in request.targets for result in found[target]]
+    return Look([result for target in request.targets for result in found[target]], datetime.now(UTC))
 
 
 @click.group(context_settings=HELP)
@@ -80,11 +83,11 @@ carry authentication and were edited away from the template.""",
 )
 @console_options
 @fleet_options
-def status(request: FleetRequest, console: Console) -> ExitCode:
+def status(request: Request, console: Console) -> ExitCode:
     """Which version every project is at, and what an update would meet."""
-    results = look(request, console=console)
-    console.result(status_text(results), _document(results))
-    return ExitCode.FAILED if State.FAILED in {result.state for result in results} else ExitCode.DONE
+    found = look(request(), console=console)
+    console.result(status_text(found.results), to_document(found))
+    return ExitCode.FAILED if State.FAILED in found.states else ExitCode.DONE
 
 
 @fleet.command(
@@ -111,39 +114,81 @@ Exit codes: 1 when a repository failed, 3 when none failed and some have conflic
     help="Push, and make pull requests: by gh for GitHub, by glab for GitLab.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done.")
+@click.option("--report", type=PAGE, callback=checked_place, help="Write a page about it, as `fleet report` does.")
 @console_options
 @fleet_options
 def update(
-    request: FleetRequest,
+    request: Request,
     console: Console,
     branch: str,
     check: str,
     push: bool,
     pull_request: str | None,
     dry_run: bool,
+    report: Path | None,
 ) -> ExitCode:
     """Update every project to a newer version of its template, on a branch."""
     if branch and not git.is_branch_name(branch):
         raise usage_error(f"{branch!r} is no name for a branch.", mend="Such as: --branch template-update")
     if dry_run or (console.interactive and not console.assume_yes):
-        found = look(request, console=console)
+        found = look(request(), console=console)
         if dry_run:
-            console.result(status_text(found), _document(found))
-            return exit_code(found)
-        console.say(status_text(found))
-        if State.BEHIND in {result.state for result in found} and not console.confirm("Update those behind?"):
+            console.result(status_text(found.results), to_document(found))
+            _report(report, found, console)
+            return exit_code(found.results)
+        console.say(status_text(found.results))
+        if State.BEHIND in found.states and not console.confirm("Update those behind?"):
             raise GarscaffoldError("Nothing was changed, as you said.")
-    results = carry_out(
-        request,
+    done = carry_out(
+        request(),
         lambda settings: Rollout(
             settings, branch, check, push or bool(pull_request), Forge(pull_request) if pull_request else None
         ),
         console=console,
     )
-    console.say(update_text(results))
-    console.result("", _document(results))
-    return exit_code(results)
+    console.say(update_text(done.results))
+    console.result("", to_document(done))
+    _report(report, done, console)
+    return exit_code(done.results)
 
 
-def _document(results: Sequence[Result]) -> dict[str, Any]:
-    return {"projects": [result.to_json() for result in results], "summary": counts(results)}
+@fleet.command(
+    context_settings=HELP,
+    epilog=f"""{TARGETS_HELP}
+
+\b
+Examples:
+  garscaffold fleet report ~/work
+  garscaffold fleet report fleet.toml -o public/fleet.html
+  garscaffold fleet report --from part-1.json --from part-2.json
+
+\b
+The page is one file that needs no network. A file that is there is replaced. A project that is in several result
+files is shown as the last one says. The exit code is 0 when the page is written, whatever it tells.""",
+)
+@click.option(
+    "-o", "--output", type=PAGE, callback=checked_place, default="fleet.html", help="The page; fleet.html by default."
+)
+@click.option(
+    "--from",
+    "documents",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
+    multiple=True,
+    help="Do not look: take what `status --json` or `update --json` wrote to this file; may be repeated.",
+)
+@console_options
+@fleet_options
+def report(request: Request, console: Console, output: Path, documents: Sequence[Path]) -> None:
+    """Write a page about the fleet: versions, conflicts, failures, drift, pull requests."""
+    if documents and click.get_current_context().params["targets"]:
+        raise usage_error("With --from nothing is looked at.", mend="Leave out either --from or the TARGETS.")
+    looks = read_looks(documents) if documents else [look(request(), console=console)]
+    found = joined(looks)
+    write_page(output, found, looks, files=len(documents))
+    console.result(f"{output}: {summary(found.results)}", {**to_document(found), "report": str(output)})
+
+
+def _report(path: Path | None, found: Look, console: Console) -> None:
+    if path is not None:
+        write_page(path, found, [found])
+        console.say(f"The page about it: {path}")

@@ -47,8 +47,14 @@ def _lines() -> Iterator[str]:
     return (line.decode("utf-8", "surrogateescape") for line in sys.stdin.buffer)
 
 
+Request = Callable[[], FleetRequest]
+
+
 def fleet_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what every command of the fleet takes, and pass it as the argument `request`."""
+    """Add what every command of the fleet takes, and pass what reads it as the argument `request`.
+
+    It is read when the command asks: one that has its results already needs no repository.
+    """
 
     @click.argument("targets", nargs=-1)
     @click.option("--to", "version", metavar="VERSION", help="The version to go to; the newest by default.")
@@ -78,17 +84,20 @@ def fleet_options(command: Callable[..., Any]) -> Callable[..., Any]:
         clones: Path | None,
         **arguments: Any,
     ) -> Any:
-        git.refuse_missing()
-        found = [replace(each, base=base or each.base) for each in read_targets(targets, _lines())]
-        part = Shard.parse(shard) if shard else Shard.of_task(os.environ)
-        request = FleetRequest(
-            part.take(found) if part else found,
-            version,
-            recorded_source(template, home=Path.home(), here=Path.cwd()) if template is not None else None,
-            {**(read_data_file(data_file) if data_file else {}), **read_data(data)},
-            jobs,
-            (clones or platformdirs.user_cache_path("garscaffold") / "fleet").absolute(),
-        )
+        @functools.cache
+        def request() -> FleetRequest:
+            git.refuse_missing()
+            found = [replace(each, base=base or each.base) for each in read_targets(targets, _lines())]
+            part = Shard.parse(shard) if shard else Shard.of_task(os.environ)
+            return FleetRequest(
+                part.take(found) if part else found,
+                version,
+                recorded_source(template, home=Path.home(), here=Path.cwd()) if template is not None else None,
+                {**(read_data_file(data_file) if data_file else {}), **read_data(data)},
+                jobs,
+                (clones or platformdirs.user_cache_path("garscaffold") / "fleet").absolute(),
+            )
+
         return command(request=request, **arguments)
 
     return with_request

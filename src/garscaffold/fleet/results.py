@@ -2,11 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Self, get_type_hints
 
 from garscaffold.errors import ExitCode
+
+PLAIN = (str, int, bool, bool | None)
+"""The types of values that JSON holds as they are."""
 
 
 class State(StrEnum):
@@ -108,17 +111,33 @@ class Result:
         Raises:
             KeyError, TypeError, ValueError: It is something else.
         """
-        known = {each.name for each in fields(cls)}
-        values = {name: value for name, value in document.items() if name in known}
-        drift = values.get("drift")
-        values |= {
-            "state": State(values["state"]),
+        drift = document.get("drift")
+        values = _plain(cls, document) | {
+            "state": State(document["state"]),
             "conflicts": tuple(
-                Conflict(**{**each, "hunks": tuple(each.get("hunks", ()))}) for each in values.get("conflicts", ())
+                Conflict(**_plain(Conflict, each), hunks=_texts(each.get("hunks", ())))
+                for each in document.get("conflicts", ())
             ),
-            "drift": None if drift is None else tuple(Drift(**each) for each in drift),
+            "drift": None if drift is None else tuple(Drift(**_plain(Drift, each)) for each in drift),
         }
         return cls(**values)
+
+
+def _plain(kind: type, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the texts, numbers and flags of a document, each of the type that it has in the dataclass."""
+    values = {}
+    for name, wished in get_type_hints(kind).items():
+        if wished in PLAIN and name in document:
+            if not isinstance(document[name], wished):
+                raise TypeError(f"{name} is {str(document[name])[:40]!r}")
+            values[name] = document[name]
+    return values
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list | tuple) or not all(isinstance(value, str) for value in values):
+        raise TypeError("hunks are no list of texts")
+    return tuple(values)
 
 
 def counts(results: Iterable[Result]) -> dict[str, int]:
