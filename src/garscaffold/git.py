@@ -6,6 +6,7 @@ from pathlib import Path
 
 from garscaffold import process
 from garscaffold.errors import GarscaffoldError
+from garscaffold.git_words import telling
 
 # No questions, and no index rewritten just because somebody looked.
 QUIET = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
@@ -200,9 +201,9 @@ def remote_tags(source: str) -> list[str]:
     """Return the names of the tags in a repository or bundle, by its path or URL.
 
     Raises:
-        GarscaffoldError: It cannot be read; what git said is part of the sentence.
+        GarscaffoldError: It cannot be read; what git said is the sentence.
     """
-    output = process.run(["git", "ls-remote", "--tags", "--refs", "--", source], environment=QUIET).stdout
+    output = _elsewhere("ls-remote", "--tags", "--refs", "--", source)
     return [line.partition("refs/tags/")[2] for line in output.splitlines() if "refs/tags/" in line]
 
 
@@ -210,9 +211,16 @@ def clone_bare(source: str, destination: Path) -> None:
     """Copy a repository or bundle without a work tree.
 
     Raises:
-        GarscaffoldError: It cannot be read.
+        GarscaffoldError: It cannot be read; what git said is the sentence.
     """
-    process.run(["git", "clone", "--quiet", "--bare", "--", source, str(destination)], environment=QUIET)
+    _elsewhere("clone", "--quiet", "--bare", "--", source, str(destination))
+
+
+def _elsewhere(*arguments: str) -> str:
+    done = process.run(["git", *arguments], environment=QUIET, check=False)
+    if done.exit_code != 0:
+        raise GarscaffoldError(telling(done.stderr))
+    return done.stdout
 
 
 def commit_of(repository: Path, reference: str) -> str:

@@ -6,22 +6,11 @@ from pathlib import Path
 
 from garscaffold import git, process
 from garscaffold.errors import GarscaffoldError
+from garscaffold.git_words import telling
 
 _GIT = ("git", "-c", "safe.bareRepository=all")
 # What git writes is read below, so it has to be in English.
 _ENVIRONMENT = {**git.QUIET, "LC_ALL": "C"}
-NOTHING = "git said nothing"
-_NEXT_TO_NOTHING = (
-    "Please make sure you have the correct access rights",
-    "and the repository exists.",
-    "fatal: Could not read from remote repository.",
-    "fatal: the remote end hung up unexpectedly",
-    "error: failed to push some refs",
-    "Cloning into",
-    "warning:",
-    "hint:",
-    "To ",
-)
 
 
 @dataclass(frozen=True)
@@ -129,12 +118,3 @@ def push(repository: Path, location: str, refspecs: Sequence[str], *, atomic: bo
         if flag == "!" and "atomic" not in summary:
             reasons[names.partition(":")[2].split("/", 2)[-1]] = summary.partition("(")[2].rstrip(")") or summary
     return Refusal(reasons, telling(done.stderr), "does not support --atomic push" in done.stderr)
-
-
-def telling(text: str) -> str:
-    """Return what of git's words says something, in one line."""
-    lines = [line.strip() for line in text.splitlines()]
-    lines = [line for line in lines if line and not line.startswith(_NEXT_TO_NOTHING) and not line.startswith("! [")]
-    words = [line.removeprefix("remote: ").removeprefix("error: ").removeprefix("fatal: ").strip() for line in lines]
-    told = [word for word in dict.fromkeys(words) if word and word != "remote:"]
-    return "; ".join(told[:3]) or NOTHING

@@ -175,7 +175,7 @@ def test_a_template_that_is_gone_is_replaced_by_one_with_the_same_version(
     git(acme, "tag", "--delete", "1.1.0")
     done = garscaffold("update", "orders", "--template", acme, "--team", "payments")
     assert done.returncode == 1
-    assert f"The template at {ours} cannot be read." in done.stderr
+    assert f"The template at {ours} cannot be read:" in done.stderr
     assert git(project, "status", "--porcelain") == ""
 
 

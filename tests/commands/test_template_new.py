@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from garscaffold.commands.demo import clean_environment
 from garscaffold.template import bundle
+from garscaffold.template.preference import VARIABLE, preferred
 from garscaffold.template.render import read_folder
 from garscaffold.tree import File
 from tests.conftest import Garscaffold
@@ -191,3 +193,10 @@ def test_a_mistake_in_somebody_elses_questions_is_not_ours(garscaffold: Garscaff
     done = garscaffold("new", "x", "--template", "../other", "--defaults")
     assert done.returncode == 1, done.stderr
     assert "The template's copier.yml cannot be rendered: division by zero, in '{{ 1 / 0 }}'." in done.stderr
+
+
+def test_the_demo_plays_with_our_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "https://git.acme.example/template.git")
+    environment = clean_environment(tmp_path, tmp_path)
+    settings = Path(environment["HOME"]) / ".config" / "garscaffold" / "config.toml"
+    assert preferred(None, environment, settings, home=tmp_path).is_ours

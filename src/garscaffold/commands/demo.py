@@ -20,6 +20,7 @@ from garscaffold.commands.options import HELP, console_options
 from garscaffold.console import Console
 from garscaffold.errors import GarscaffoldError
 from garscaffold.scaffold import refuse_occupied
+from garscaffold.template.preference import VARIABLE
 
 if TYPE_CHECKING:
     from garscaffold.sandbox import Sandbox
@@ -213,7 +214,7 @@ def clean_environment(destination: Path, tools: Path) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("POETRY_", "PYTHON", "XDG_", "GIT_", "TWINE_", "UV_", "VIRTUAL_ENV"))
+        if not name.startswith(("POETRY_", "PYTHON", "XDG_", "GIT_", "TWINE_", "UV_", "VIRTUAL_ENV", VARIABLE))
     }
     return {
         **kept,

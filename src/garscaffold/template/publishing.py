@@ -11,6 +11,7 @@ from packaging.version import Version
 from garscaffold import git_publish
 from garscaffold.errors import GarscaffoldError
 from garscaffold.git_publish import Refs, Refusal
+from garscaffold.git_words import NOTHING
 from garscaffold.plan import Action, Change, Plan, Step
 from garscaffold.template.repository import TemplateRepository, version_of
 
@@ -162,7 +163,7 @@ def _refused(remote: str, refusal: Refusal, outcome: str) -> GarscaffoldError:
             mend="Publish to a repository without one: git init --bare FOLDER",
         )
     told = ", ".join(f"{name}: {reason}" for name, reason in refusal.reasons.items())
-    said = f" It said: {refusal.said.rstrip('.')}." if refusal.said not in {*reasons, git_publish.NOTHING} else ""
+    said = f" It said: {refusal.said.rstrip('.')}." if refusal.said not in {*reasons, NOTHING} else ""
     return GarscaffoldError(
         f"{remote} refused the push ({told}).{said} {outcome}",
         mend=f"{again} Where only the branch is protected: garscaffold template publish {remote} --tags-only",

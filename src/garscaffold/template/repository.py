@@ -63,7 +63,7 @@ def unreachable(location: str, error: GarscaffoldError) -> GarscaffoldError:
         mend = f"Check the network and your access with: git ls-remote {location}"
     else:
         mend = "Put it there; for the template that garscaffold carries: garscaffold template install"
-    return GarscaffoldError(f"The template at {location} cannot be read. {error.sentence}", mend=mend)
+    return GarscaffoldError(f"The template at {location} cannot be read: {error.sentence.rstrip('.')}.", mend=mend)
 
 
 @dataclass
