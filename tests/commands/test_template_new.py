@@ -148,6 +148,19 @@ def test_help_shows_the_questions_of_the_template_in_use(garscaffold: Garscaffol
     assert "--gcp-project" in away.stdout
 
 
+def test_a_template_that_is_away_is_said_with_who_named_it(garscaffold: Garscaffold, here: Path) -> None:
+    command = ("new", "service", "x", *GIVEN)
+    done = garscaffold(*command, GARSCAFFOLD_TEMPLATE="http://127.0.0.1:1/t.git")
+    assert done.returncode == 1
+    assert "The template at http://127.0.0.1:1/t.git cannot be read: unable to access" in done.stderr
+    assert "It is the template in use; so says GARSCAFFOLD_TEMPLATE." in done.stderr
+    assert "git ls-remote http://127.0.0.1:1/t.git; or for once: --template default\n" in done.stderr
+    assert "so says" not in garscaffold(*command, "--template", "nowhere").stderr
+    assert list(here.iterdir()) == []
+    quiet = garscaffold(*command, "-q", "--template", "nowhere")
+    assert "Reading" not in quiet.stderr
+
+
 def test_a_missing_answer_to_an_own_question_is_named(garscaffold: Garscaffold, here: Path, url: str) -> None:
     done = garscaffold("new", "service", "orders", *GIVEN, "--template", url)
     assert done.returncode == 2

@@ -9,10 +9,11 @@ import click
 
 from garscaffold import git
 from garscaffold.commands.answers import fixed_values, question_options
+from garscaffold.console import Console, is_interactive
 from garscaffold.errors import GarscaffoldError
 from garscaffold.template import bundle
 from garscaffold.template.edition import Edition, newest_edition
-from garscaffold.template.preference import preferred, settings_file
+from garscaffold.template.preference import OPTION, Preference, preferred, settings_file
 from garscaffold.template.questions import Questionnaire
 
 EDITION = "garscaffold.edition"
@@ -39,10 +40,10 @@ class NewCommand(click.Command):
             if not preference.is_ours:
                 git.refuse_missing()
                 try:
-                    ctx.meta[EDITION] = ctx.with_resource(newest_edition(preference.source))
-                except GarscaffoldError:
+                    ctx.meta[EDITION] = _opened(ctx, preference, args)
+                except GarscaffoldError as error:
                     if not {"-h", "--help"}.intersection(args):
-                        raise
+                        raise _explained(error, preference) from error
         return super().parse_args(ctx, args)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
@@ -59,6 +60,24 @@ def edition_of(context: click.Context) -> Edition | None:
     found = context.meta.get(EDITION)
     assert found is None or isinstance(found, Edition)
     return found
+
+
+def _opened(context: click.Context, preference: Preference, arguments: Sequence[str]) -> Edition:
+    # Nothing of the command line is read yet.
+    console = Console(quiet=not {"-q", "--quiet"}.isdisjoint(arguments), interactive=is_interactive())
+    with console.progress(f"Reading {preference.source}"):
+        return context.with_resource(newest_edition(preference.source))
+
+
+def _explained(error: GarscaffoldError, preference: Preference) -> GarscaffoldError:
+    """Say where the template was named, when that was not here."""
+    if preference.said_by == OPTION:
+        return error
+    return GarscaffoldError(
+        f"{error.sentence} It is the template in use; so says {preference.said_by}.",
+        mend=f"{error.mend}; or for once: --template default" if error.mend else "For once: --template default",
+        exit_code=error.exit_code,
+    )
 
 
 def _parameters(questionnaire: Questionnaire, fixed: Sequence[click.Parameter]) -> list[click.Parameter]:

@@ -14,6 +14,7 @@ from garscaffold.plan import Action, Change, Step
 from garscaffold.template.bundle import SOURCE
 from garscaffold.template.source import recorded_source
 
+OPTION = "--template"
 VARIABLE = "GARSCAFFOLD_TEMPLATE"
 
 
@@ -55,7 +56,7 @@ def preferred(option: str | None, environment: Mapping[str, str], settings: Path
         GarscaffoldError: What says it is no address, or the settings cannot be read.
     """
     if option is not None:
-        return Preference(recorded_source(option, home=home, here=Path.cwd()), "--template")
+        return Preference(recorded_source(option, home=home, here=Path.cwd()), OPTION)
     if environment.get(VARIABLE):
         return Preference(recorded_source(environment[VARIABLE], home=home, here=Path.cwd()), VARIABLE)
     stored = stored_source(settings)
