@@ -1,11 +1,13 @@
 """Commits, trees and branches of a git repository, read and written without a work tree."""
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from garscaffold import git, process
 from garscaffold.errors import GarscaffoldError
+from garscaffold.line_ends import Settings
 from garscaffold.tree import File, Kind
 
 LONGEST = 4096
@@ -50,6 +52,49 @@ def read_entries(repository: Path, entries: Mapping[str, Entry]) -> dict[str, Fi
 def read_tree(repository: Path, commit: str) -> dict[str, File]:
     """Return every file of a commit."""
     return read_entries(repository, list_tree(repository, commit))
+
+
+def line_end_settings(repository: Path) -> Settings:
+    """Return the settings by which git converts line ends."""
+    command = ["git", "-c", "safe.bareRepository=all", "config", "--get-regexp", r"^core\.(autocrlf|eol)$"]
+    done = process.run(command, cwd=repository, environment=git.QUIET, check=False)
+    found = dict(line.partition(" ")[::2] for line in done.stdout.lower().splitlines())
+    autocrlf = found.get("core.autocrlf", "false")
+    # A setting without a value is on.
+    return Settings("true" if autocrlf in {"", "yes", "on", "1"} else autocrlf, found.get("core.eol", ""))
+
+
+def attributes(
+    repository: Path, entries: Mapping[str, Entry], names: Sequence[str], paths: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    """Return the attributes that files have by the `.gitattributes` of a tree, and not by what is checked out.
+
+    Args:
+        repository: The repository.
+        entries: The `.gitattributes` files of the tree, by their paths.
+        names: The attributes.
+        paths: The files.
+    """
+    with tempfile.TemporaryDirectory(prefix="garscaffold-index-") as aside:
+        environment = {**git.QUIET, "GIT_INDEX_FILE": str(Path(aside, "index"))}
+
+        def ask(command: Sequence[str], lines: Iterable[str]) -> str:
+            stdin = "".join(f"{line}\0" for line in lines).encode("utf-8", "surrogateescape")
+            whole = ["git", "-c", "safe.bareRepository=all", *command]
+            done = process.exchange(whole, cwd=repository, environment=environment, stdin=stdin)
+            if done.exit_code != 0:
+                raise GarscaffoldError(f"`git {command[0]}` failed: {done.stderr.decode(errors='replace').strip()}")
+            return done.stdout.decode("utf-8", "surrogateescape")
+
+        ask(
+            ["update-index", "-z", "--index-info"],
+            [f"{entry.kind} {entry.blob} 0\t{path}" for path, entry in entries.items()],
+        )
+        words = ask(["check-attr", "--cached", "-z", "--stdin", *names], paths).split("\0")
+    found: dict[str, dict[str, str]] = {path: {} for path in paths}
+    for path, name, value in zip(words[::3], words[1::3], words[2::3], strict=False):
+        found[path][name] = value
+    return found
 
 
 def identity(repository: Path) -> Identity:

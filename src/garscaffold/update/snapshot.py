@@ -1,18 +1,36 @@
 """Projects as a commit has them: read and updated without a work tree, so that nobody's unsaved work is in the way."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
-from garscaffold import git_objects
+from garscaffold import git, git_objects
 from garscaffold.errors import GarscaffoldError
 from garscaffold.git_objects import Entry
+from garscaffold.line_ends import ATTRIBUTES, Conversion, Settings
 from garscaffold.template.plain import Match
 from garscaffold.template.render import ANSWERS_FILE
 from garscaffold.tree import File, Kind
 from garscaffold.update.merge import FileChange, Obstacle, Outcome, Project
 from garscaffold.update.project import Recorded, parse_answers
+
+FILTERS = ("filter", "ident", "working-tree-encoding")
+"""Attributes by which a checkout has something else than a commit, beside line ends."""
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """What git does with a file between a commit and a checkout.
+
+    Args:
+        conversion: What becomes of its line ends.
+        filter: What else, by the name of the attribute; '' for nothing.
+    """
+
+    conversion: Conversion = field(default_factory=Conversion)
+    filter: str = ""
 
 
 @dataclass(frozen=True)
@@ -33,6 +51,11 @@ class Commit:
     def read(cls, repository: Path, commit: str) -> "Commit":
         """Read what a commit holds."""
         return cls(repository, commit, git_objects.list_tree(repository, commit))
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The repository's settings for line ends."""
+        return git_objects.line_end_settings(self.repository)
 
     @cached_property
     def folders(self) -> frozenset[str]:
@@ -59,6 +82,30 @@ class Commit:
         """Tell whether it has just this at a path."""
         return self.file(path) == file if path in self.entries else file is None
 
+    def treatments(
+        self, paths: Sequence[str], changed: Mapping[str, File | None] = MappingProxyType({})
+    ) -> dict[str, Treatment]:
+        """Return what git does with files.
+
+        Args:
+            paths: The files.
+            changed: What an update changes, since a new `.gitattributes` is followed at once.
+        """
+        rules = {path: entry for path, entry in self.entries.items() if _is_rule(path) and entry.kind is Kind.FILE}
+        for path, file in changed.items():
+            if _is_rule(path):
+                rules.pop(path, None)
+                if file is not None and file.kind is Kind.FILE:
+                    rules[path] = Entry(file.kind, git.store_blob(self.repository, file.data))
+        if not paths or not (rules or self.settings.decide):
+            return dict.fromkeys(paths, Treatment())
+        found = git_objects.attributes(self.repository, rules, [*ATTRIBUTES, *FILTERS], paths)
+        return {path: self._treatment(found[path]) for path in paths}
+
+    def _treatment(self, attributes: Mapping[str, str]) -> Treatment:
+        filters = [name for name in FILTERS if attributes.get(name, "unspecified") not in {"unspecified", "unset"}]
+        return Treatment(Conversion.of(attributes, self.settings), " and ".join(filters))
+
     def ignores(self, path: str) -> bool:
         """Tell whether its `.gitignore` files keep a path out of it."""
         from pathspec import GitIgnoreSpec
@@ -70,7 +117,7 @@ class Commit:
             for folder in ["", *("/".join(parts[:level]) + "/" for level in range(1, depth))]:
                 if f"{folder}.gitignore" in self.entries:
                     text = self.file(f"{folder}.gitignore").data.decode("utf-8", "replace")
-                    found = GitIgnoreSpec.from_lines(text.splitlines()).check_file(name.removeprefix(folder)).include
+                    found = GitIgnoreSpec.from_lines(text.split("\n")).check_file(name.removeprefix(folder)).include
                     verdict = verdict if found is None else found
             # What is in an ignored folder is ignored, whatever else is said of it.
             if verdict:
@@ -99,17 +146,44 @@ class Snapshot(Recorded):
             for path in wanted
             if path not in obstacles and self.prefix + path in self.commit.entries
         }
+        files = git_objects.read_entries(self.commit.repository, entries)
+        treatments = self.commit.treatments([self.prefix + path for path in files])
+        # As a checkout has them: that is what an update is merged with.
+        merged = {
+            path: replace(file, data=treatments[self.prefix + path].conversion.checked_out(file.data))
+            if file.is_regular
+            else file
+            for path, file in files.items()
+        }
         # Nothing is known of files that no commit has: `committed` leaves out what git would not take.
-        return Project(git_objects.read_entries(self.commit.repository, entries), obstacles, frozenset(), owns)
+        return Project(merged, obstacles, frozenset(), owns)
 
     def committed(self, changes: Iterable[FileChange]) -> dict[str, File | None]:
-        """Return what a commit of these changes holds: paths from the root with their new content, None for none."""
-        return {
+        """Return what a commit of these changes holds: paths from the root with their new content, None for none.
+
+        Raises:
+            GarscaffoldError: A file goes through a program on its way into a commit.
+        """
+        files = {
             self.prefix + change.path: change.after
             for change in changes
             if change.before != change.after
             and not (change.outcome is Outcome.ADDED and self.commit.ignores(self.prefix + change.path))
         }
+        treatments = self.commit.treatments(list(files), files)
+        return {path: file and self._as_committed(path, file, treatments[path]) for path, file in files.items()}
+
+    def _as_committed(self, path: str, file: File, treatment: Treatment) -> File:
+        if not file.is_regular:
+            return file
+        if treatment.filter:
+            raise GarscaffoldError(
+                f"{path} goes through {treatment.filter} on its way into a commit, which happens in a checkout only.",
+                mend="Update it there: garscaffold update",
+            )
+        before = self.commit.file(path) if path in self.commit.entries else None
+        known = before.data if before is not None and before.is_regular else None
+        return replace(file, data=treatment.conversion.committed(file.data, known))
 
     def _obstacle(self, path: str) -> Obstacle | None:
         entries = self.commit.entries
@@ -145,6 +219,10 @@ def snapshot(commit: Commit, prefix: str, *, name: str) -> Snapshot:
         )
     answers = parse_answers(commit.file(path).data, path)
     return Snapshot(PurePosixPath(prefix).name or name, answers, commit, prefix)
+
+
+def _is_rule(path: str) -> bool:
+    return PurePosixPath(path).name == ".gitattributes"
 
 
 def _parents(path: str) -> Iterator[str]:
