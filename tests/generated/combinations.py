@@ -77,7 +77,7 @@ def covering_combinations(**fixed: object) -> Iterator[Answers]:
     Args:
         fixed: Questions that have one answer in all of them, such as the Python that there is.
     """
-    rows = list(_walk((*VARIED, *FIXED), _subsets, fixed))
+    rows = list(_walk((*VARIED, *FIXED), subsets, fixed))
     for index in covering([features(row) for row in rows]):
         yield _completed(rows[index])
 
@@ -133,7 +133,8 @@ def _alone_none_and_all(values: Sequence[object]) -> list[list[object]]:
     return [[], *([value] for value in values), list(values)]
 
 
-def _subsets(values: Sequence[object]) -> list[list[object]]:
+def subsets(values: Sequence[object]) -> list[list[object]]:
+    """Return every list that can be chosen from values."""
     return [list(some) for some in chain.from_iterable(combinations(values, n) for n in range(len(values) + 1))]
 
 

@@ -118,6 +118,15 @@ def cloud_build_shell(pipeline: dict[Any, Any], event: str) -> Iterator[str]:
 SHELLS = {"cloud-build": cloud_build_shell, "github": github_shell, "gitlab": gitlab_shell, "circleci": circleci_shell}
 
 
+def scripts(ci: str, pipeline: dict[Any, Any]) -> list[str]:
+    """Return the shell of a pipeline as scripts: one for each step of Cloud Build, one for each event of the others."""
+    if ci != "cloud-build":
+        # What one job does after another.
+        return ["\n".join(SHELLS[ci](pipeline, event)) for event in EVENTS]
+    found = [step["args"][-1].replace("$$", "$") for step in pipeline["steps"] if step.get("entrypoint") == "sh"]
+    return [text for text in found if not text.endswith(".sh")]
+
+
 def in_order(jobs: dict[str, Any], needs: str) -> list[dict[str, Any]]:
     """The jobs after those that they wait for; each of these exists."""
     done: dict[str, dict[str, Any]] = {}

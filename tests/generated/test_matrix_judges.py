@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.generated.matrix import ANSWERS_FILE, Project, matrix, texts, write
-from tests.generated.pipelines import EVENTS, FILES, SHELLS, parsed
+from tests.generated.pipelines import FILES, parsed, scripts
 
 # What is generated is the same on every Python.
 pytestmark = pytest.mark.generated
@@ -124,18 +124,13 @@ def test_a_judge_sees_a_fault(name: str, tmp_path: Path) -> None:
 
 
 def test_every_pipelines_shell_is_accepted_too(tmp_path: Path) -> None:
-    scripts: dict[str, Project] = {}
-    for ci, name in FILES.items():
-        for project, _, text in texts(name):
-            pipeline = parsed(text)
-            if ci == "cloud-build":
-                found = [step["args"][-1] for step in pipeline["steps"] if step.get("entrypoint") == "sh"]
-                found = [each.replace("$$", "$") for each in found]
-            else:
-                # What one job does after another, as one script.
-                found = ["\n".join(SHELLS[ci](pipeline, event)) for event in EVENTS]
-            scripts |= {each: project for each in found if not each.endswith(".sh")}
-    files = write(tmp_path, ((p, "pipeline.sh", f"#!/bin/bash\n{text}\n") for text, p in scripts.items()))
+    found = {
+        text: project
+        for ci, name in FILES.items()
+        for project, _, pipeline in texts(name)
+        for text in scripts(ci, parsed(pipeline))
+    }
+    files = write(tmp_path, ((p, "pipeline.sh", f"#!/bin/bash\n{text}\n") for text, p in found.items()))
     assert JUDGES["shellcheck"].objection(tmp_path, files) == ""
 
 
