@@ -44,7 +44,12 @@ class NewCommand(click.Command):
                 except GarscaffoldError as error:
                     if not {"-h", "--help"}.intersection(args):
                         raise _explained(error, preference) from error
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except BaseException:
+            # click itself closes a context only once its command line was read.
+            ctx.close()
+            raise
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the parameters: those of the template in use, and those that are always there."""

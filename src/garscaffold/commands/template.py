@@ -1,7 +1,7 @@
 """`garscaffold template`: which template projects are made from, its versions, and where it is kept."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -51,10 +51,9 @@ def install(console: Console, dry_run: bool) -> None:
     )
 
 
-def _template_option(command: Callable[..., None]) -> Callable[..., None]:
-    return click.option(
-        "--template", metavar="URL", help="Another template than the one in use; default is garscaffold's own."
-    )(command)
+_template_option = click.option(
+    "--template", metavar="URL", help="Another template than the one in use; default is garscaffold's own."
+)
 
 
 @template.command(
