@@ -5,7 +5,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
 
 from garscaffold import git_remote, process
 from garscaffold.errors import GarscaffoldError
@@ -95,15 +96,24 @@ def _by_gh(repository: Repository, url: str, proposal: Proposal) -> str:
 
 
 def _by_glab(repository: Repository, url: str, proposal: Proposal) -> str:
-    where = ["--repo", slug(url), "--source-branch", proposal.branch]
-    listed = _asked(repository, ["glab", "mr", "list", *where, "--output", "json"])
-    if there := json.loads(listed or "[]"):
+    # By its door to the API: `glab mr create` wants a checkout with a remote that it knows.
+    host, _, path = slug(url).partition("/")
+    project = f"projects/{quote(path, safe='')}"
+
+    def ask(*words: str) -> Any:
+        return json.loads(_asked(repository, ["glab", "api", "--hostname", host, *words]) or "null")
+
+    query = urlencode({"state": "opened", "source_branch": proposal.branch})
+    if there := ask(f"{project}/merge_requests?{query}"):
         return str(there[0]["web_url"])
-    base = ["--target-branch", proposal.base] if proposal.base else []
-    text = ["--title", proposal.title, "--description", proposal.body]
-    said = _asked(repository, ["glab", "mr", "create", *where, *base, *text, "--yes"])
-    found = re.findall(r"https?://\S+", said)
-    return found[-1] if found else ""
+    fields = {
+        "source_branch": proposal.branch,
+        "target_branch": proposal.base or ask(project)["default_branch"],
+        "title": proposal.title,
+        "description": proposal.body,
+    }
+    words = [word for name, value in fields.items() for word in ("--raw-field", f"{name}={value}")]
+    return str(ask(f"{project}/merge_requests", "--method", "POST", *words)["web_url"])
 
 
 def _asked(repository: Repository, command: list[str]) -> str:
