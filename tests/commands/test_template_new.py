@@ -161,7 +161,15 @@ def test_a_template_that_is_away_is_said_with_who_named_it(garscaffold: Garscaff
     assert "Reading" not in quiet.stderr
 
 
-def test_a_missing_answer_to_an_own_question_is_named(garscaffold: Garscaffold, here: Path, url: str) -> None:
+def test_a_missing_answer_to_an_own_question_is_named_and_no_copy_is_left(
+    garscaffold: Garscaffold, here: Path, url: str, tmp_path: Path
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    for wrong in (("--nope",), ("--ci", "nothing"), ()):
+        command = ("new", "service", "orders", *GIVEN, "--template", url, *wrong)
+        assert garscaffold(*command, TMPDIR=str(temporary)).returncode == 2
+        assert list(temporary.iterdir()) == []
     done = garscaffold("new", "service", "orders", *GIVEN, "--template", url)
     assert done.returncode == 2
     assert "--team" in done.stderr
