@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from garscaffold.errors import ExitCode
-from garscaffold.template.render import render
 from tests.conftest import Garscaffold
 from tests.fleet.test_report import parsed, rows, text_of
-from tests.update.templates import LINES, changed, git, release
+from tests.update.templates import LINES, changed, git, release, render
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from garscaffold.template import bundle
-from garscaffold.template.render import read_folder, render
+from garscaffold.template.render import read_folder
 from garscaffold.tree import File
 from tests.conftest import Garscaffold
 from tests.template import forks
-from tests.update.templates import LINES, changed, git, release
+from tests.update.templates import LINES, changed, git, release, render
 
 NAME = "name: {type: str, default: orders}\n"
 TEAM = "team: {type: str, help: Which team}\n"

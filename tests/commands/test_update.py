@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from garscaffold.template.render import read_folder, render
+from garscaffold.template.render import read_folder
 from garscaffold.tree import File
 from tests.conftest import Garscaffold
-from tests.update.templates import LINES, changed, git, release
+from tests.update.templates import LINES, changed, git, release, render
 
 OLD = {
     "copier.yml": "_skip_if_exists: [own.txt]\nname: {type: str, default: orders}\n",

@@ -9,8 +9,7 @@ import pexpect
 import pytest
 import yaml
 
-from garscaffold.template.render import render
-from tests.update.templates import git, release
+from tests.update.templates import git, release, render
 
 pytestmark = pytest.mark.terminal
 

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from garscaffold.template.render import render
 from tests.conftest import Garscaffold
-from tests.update.templates import LINES, changed, git, release
+from tests.update.templates import LINES, changed, git, release, render
 
 OLD = {
     "copier.yml": "name: {type: str, default: orders}\n",

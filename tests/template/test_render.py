@@ -13,9 +13,10 @@ import yaml
 from garscaffold.errors import GarscaffoldError
 from garscaffold.template.config import NotPlainError
 from garscaffold.template.plain import PlainTemplate, Wish
-from garscaffold.template.render import Workshop, read_folder, render, write_tree
+from garscaffold.template.render import Workshop, read_folder, write_tree
 from garscaffold.template.repository import TemplateRepository, opened
 from garscaffold.tree import File, Kind
+from tests.update.templates import render
 from tests.generated.combinations import (
     covering_combinations,
     every_combination,

@@ -3,6 +3,11 @@
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from garscaffold.template.plain import Wish
+from garscaffold.template.render import Workshop, write_tree
+from garscaffold.template.repository import opened
 
 Content = str | bytes | Path
 """A text, bytes, or for a symbolic link its target."""
@@ -46,6 +51,14 @@ def release(
     git(folder, "add", "--all", "--force")
     git(folder, "commit", "--quiet", f"--message=Version {version}")
     git(folder, "tag", "--annotate", f"--message=Version {version}\n\n{notes or f'What {version} brings.'}", version)
+
+
+def render(template: Path, version: str, answers: Mapping[str, Any], destination: Path, *, source: str) -> None:
+    """Write a project of a version, with every answer given, which records `source` as its template."""
+    with opened(str(template)) as repository:
+        wish = Wish(answers, {}, {"_commit": version, "_src_path": source})
+        rendering = Workshop(repository).render(repository.commit(version), wish)
+    write_tree(rendering.files, destination)
 
 
 def changed(lines: list[str], **changes: str) -> str:

@@ -16,9 +16,19 @@ from garscaffold.fleet.rollout import Rollout, roll_out
 from garscaffold.fleet.survey import Settings
 from garscaffold.fleet.targets import Target
 from garscaffold.fleet.templates import Templates
-from garscaffold.template.render import render
 from tests.update.situations import SITUATIONS, Situation, both, put, replace
-from tests.update.templates import LINES, NEW, NEW_EXECUTABLE, OLD, OLD_EXECUTABLE, Content, changed, release, write
+from tests.update.templates import (
+    LINES,
+    NEW,
+    NEW_EXECUTABLE,
+    OLD,
+    OLD_EXECUTABLE,
+    Content,
+    changed,
+    release,
+    render,
+    write,
+)
 
 pytestmark = pytest.mark.clients
 

@@ -82,25 +82,6 @@ class Workshop:
         return self._compiled[commit]
 
 
-def render(template: Path, version: str, answers: Mapping[str, Any], destination: Path, *, source: str) -> None:
-    """Write a new project.
-
-    Args:
-        template: A git repository or bundle that holds the template.
-        version: The tag to render.
-        answers: Every answer; no question is asked.
-        destination: An empty or missing folder.
-        source: What the project records as its template, which is where later updates come from.
-
-    Raises:
-        GarscaffoldError: The template cannot be rendered with these answers.
-    """
-    with opened(str(template)) as repository:
-        wish = Wish(answers, {}, {"_commit": version, "_src_path": source})
-        rendering = Workshop(repository).render(repository.commit(version), wish)
-    write_tree(rendering.files, destination)
-
-
 def write_tree(files: Tree, destination: Path) -> None:
     """Write files into a folder; it and its folders are made."""
     destination.mkdir(parents=True, exist_ok=True)
