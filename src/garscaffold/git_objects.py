@@ -80,7 +80,9 @@ def attributes(
 
         def ask(command: Sequence[str], lines: Iterable[str]) -> str:
             stdin = "".join(f"{line}\0" for line in lines).encode("utf-8", "surrogateescape")
-            whole = ["git", "-c", "safe.bareRepository=all", *command]
+            # It is an index of our own: no hook of the repository's has anything to do with it.
+            quiet = ["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false"]
+            whole = ["git", "-c", "safe.bareRepository=all", *quiet, *command]
             done = process.exchange(whole, cwd=repository, environment=environment, stdin=stdin)
             if done.exit_code != 0:
                 raise GarscaffoldError(f"`git {command[0]}` failed: {done.stderr.decode(errors='replace').strip()}")
