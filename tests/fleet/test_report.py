@@ -3,8 +3,12 @@
 import base64
 import hashlib
 import re
+import subprocess
+import sys
+import zipfile
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -316,3 +320,14 @@ def test_the_command_that_updates_a_project_can_be_pasted(repository: str, proje
 def test_the_same_results_give_the_same_page() -> None:
     results: list[Any] = many(30)
     assert report(results, OCCASION) == report(list(results), OCCASION)
+
+
+def test_the_wheel_carries_what_the_page_is_made_of(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    subprocess.run(build, cwd=root, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as files:
+        for name in ("report.html.jinja", "report.css", "report.js"):
+            path = f"garscaffold/fleet/{name}"
+            assert files.read(path) == (root / "src" / path).read_bytes()

@@ -1,5 +1,6 @@
 """`garscaffold fleet`: the same over many repositories."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from garscaffold import git
+from garscaffold import git, yaml_text
 from garscaffold.commands.fleet_options import TARGETS_HELP, FleetRequest, Request, fleet_options
 from garscaffold.commands.fleet_page import PAGE, checked_place, read_looks, write_page
 from garscaffold.commands.options import HELP, console_options
@@ -16,10 +17,11 @@ from garscaffold.errors import ExitCode, GarscaffoldError, usage_error
 from garscaffold.fleet import run
 from garscaffold.fleet.documents import Look, joined, to_document
 from garscaffold.fleet.forges import AUTO, PROGRAMS, Forge
+from garscaffold.fleet.job import MOST_TASKS, TOKENS, Job, definition
 from garscaffold.fleet.results import Result, State, exit_code, summary
 from garscaffold.fleet.rollout import Rollout, roll_out
 from garscaffold.fleet.survey import Settings, survey
-from garscaffold.fleet.targets import Target
+from garscaffold.fleet.targets import FLEET_FILE, Target
 from garscaffold.fleet.templates import Templates
 from garscaffold.fleet.texts import line_for, status_text, update_text
 
@@ -186,6 +188,40 @@ def report(request: Request, console: Console, output: Path, documents: Sequence
     found = joined(looks)
     write_page(output, found, looks, files=len(documents))
     console.result(f"{output}: {summary(found.results)}", {**to_document(found), "report": str(output)})
+
+
+@fleet.command(
+    context_settings=HELP,
+    epilog="""\b
+Examples:
+  garscaffold fleet job --image IMAGE --tasks 20 --secret fleet-token --author 'Fleet <fleet@example.com>' \\
+      -- fleet.toml --pull-request gh >job.yaml
+  gcloud run jobs replace job.yaml --region europe-west1
+
+\b
+ARGUMENTS are those of `fleet update`; fleet.toml --pull-request gh or glab by default. Nothing is created.
+docs/fleet.md says what the image needs, and when a job is worth it.""",
+)
+@click.option("--image", required=True, help="An image with garscaffold, git, gh or glab, and the fleet.toml.")
+@click.option("--tasks", type=click.IntRange(1, MOST_TASKS), required=True, help="How many parts to divide it into.")
+@click.option("--secret", metavar="NAME", required=True, help="The forge's token in Secret Manager.")
+@click.option("--author", metavar="'NAME <EMAIL>'", required=True, help="Who commits.")
+@click.option("--forge", type=click.Choice(list(TOKENS)), default="gh", help="Whose login git uses; gh by default.")
+@click.option("--name", default="fleet-update", help="The name of the job; fleet-update by default.")
+@click.argument("arguments", nargs=-1)
+@console_options
+def job(
+    console: Console, image: str, tasks: int, secret: str, author: str, forge: str, name: str, arguments: Sequence[str]
+) -> None:
+    """Print the definition of a Cloud Run job that updates the fleet, a part a task."""
+    who = re.fullmatch(r"\s*([^<>\n]*[^<>\s])\s*<([^<>\s]+@[^<>\s]+)>\s*", author)
+    if who is None:
+        raise usage_error(f"{author!r} is no author.", mend="Such as: --author 'Fleet <fleet@example.com>'")
+    given = list(arguments) or [FLEET_FILE, "--pull-request", forge]
+    # What `fleet update` does not know is said now, and not by a hundred tasks.
+    update.make_parser(click.Context(update, info_name="fleet update")).parse_args(list(given))
+    document = definition(Job(name, image, tasks, given, (who[1], who[2]), forge, secret))
+    console.result(document.rstrip(), yaml_text.load(document))
 
 
 def _report(path: Path | None, found: Look, console: Console) -> None:
