@@ -8,9 +8,8 @@ from typing import Any, cast
 import pexpect
 import pytest
 
-from garscaffold.template.render import render
 from tests.fleet.conftest import BRANCH, tip
-from tests.update.templates import git, release
+from tests.update.templates import git, release, render
 
 pytestmark = pytest.mark.terminal
 Program = Callable[..., "pexpect.spawn[str]"]

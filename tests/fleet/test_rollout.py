@@ -495,13 +495,20 @@ def test_cut_off_in_the_middle_it_goes_on(
         assert stray(folder) == []
 
 
+@pytest.mark.parametrize("ignored", [False, True], ids=["", "by a check that goes on"])
 def test_ctrl_c_while_a_check_runs_leaves_nothing(
-    environment: dict[str, str], make_project: MakeProject, here: Path, tmp_path: Path
+    environment: dict[str, str], here: Path, home: Path, template: Path, tmp_path: Path, ignored: bool
 ) -> None:
-    orders = make_project()
+    mono = here / "mono"
+    for name in ("a", "b", "c"):
+        put_project(mono / name, template)
+    start(mono)
     aside = tmp_path / "aside"
     aside.mkdir()
-    command = [sys.executable, "-m", "garscaffold", "fleet", "update", ".", "--check", f"touch {tmp_path}/on; sleep 60"]
+    check = f"echo on >> {tmp_path}/on; sleep 60"
+    if ignored:
+        check = f"trap '' INT; echo on >> {tmp_path}/on; while test ! -e {tmp_path}/off; do sleep 0.05; done"
+    command = [sys.executable, "-m", "garscaffold", "fleet", "update", ".", "--check", check]
     with subprocess.Popen(
         command,
         cwd=here,
@@ -513,9 +520,13 @@ def test_ctrl_c_while_a_check_runs_leaves_nothing(
         while not (tmp_path / "on").exists():
             time.sleep(0.02)
         os.killpg(run.pid, signal.SIGINT)
+        time.sleep(0.5)
+        (tmp_path / "off").touch()
         _, said = run.communicate(timeout=30)
     assert run.returncode == 130
     assert "Interrupted" in said
+    # What had begun is waited for; what had not never begins.
+    assert (tmp_path / "on").read_text() == "on\n"
+    assert git(mono, "rev-list", "--count", "--all") == ("2" if ignored else "1")
     assert list(aside.iterdir()) == []
-    assert tip(orders) == ""
-    assert stray(orders) == []
+    assert stray(mono) == []

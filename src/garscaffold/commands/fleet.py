@@ -29,7 +29,9 @@ from garscaffold.fleet.texts import line_for, status_text, update_text
 def look(request: FleetRequest, *, console: Console) -> Look:
     """Look at every project of a fleet."""
     with _settings(request) as settings:
-        return _each(request, lambda target: survey(target, settings), "Looking at", lambda result: [], console=console)
+        return _each(
+            request, settings, lambda target: survey(target, settings), "Looking at", lambda result: [], console=console
+        )
 
 
 def carry_out(request: FleetRequest, rollout: Callable[[Settings], Rollout], *, console: Console) -> Look:
@@ -40,7 +42,7 @@ def carry_out(request: FleetRequest, rollout: Callable[[Settings], Rollout], *, 
 
     with _settings(request) as settings:
         chosen = rollout(settings)
-        return _each(request, lambda target: roll_out(target, chosen), "Updating", said, console=console)
+        return _each(request, settings, lambda target: roll_out(target, chosen), "Updating", said, console=console)
 
 
 @contextmanager
@@ -50,12 +52,18 @@ def _settings(request: FleetRequest) -> Iterator[Settings]:
 
 
 def _each(
-    request: FleetRequest, work: run.Work, verb: str, said: Callable[[Result], list[str]], *, console: Console
+    request: FleetRequest,
+    settings: Settings,
+    work: run.Work,
+    verb: str,
+    said: Callable[[Result], list[str]],
+    *,
+    console: Console,
 ) -> Look:
     total = len(request.targets)
     found: dict[Target, Sequence[Result]] = {}
     with console.counting(f"{verb} {total} repositor{'y' if total == 1 else 'ies'}", total) as done:
-        for target, results in run.each(request.targets, work, jobs=request.jobs):
+        for target, results in run.each(request.targets, work, jobs=request.jobs, stop=settings.stop):
             found[target] = results
             done([line for result in results for line in said(result)])
     return Look([result for target in request.targets for result in found[target]], datetime.now(UTC))

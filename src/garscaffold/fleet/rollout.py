@@ -132,7 +132,7 @@ def _branched(repository: Repository, planned: Sequence[Planned], rollout: Rollo
     here, there = _standing(repository, planned, local), _standing(repository, planned, remote)
     keeps = here.foreign and not (remote and git_objects.is_ancestor(folder, local, remote))
     chosen = here if keeps or not there.tip else there
-    results, tip = _committed(repository, planned, chosen, branch, rollout.check or repository.target.check)
+    results, tip = _committed(repository, planned, chosen, branch, rollout)
     if tip == repository.base or not any(each.state is State.UPDATED for each in results):
         return results
     if tip != local and not here.foreign:
@@ -187,7 +187,7 @@ def _is_stale(repository: Repository, planned: Sequence[Planned], tip: str) -> b
 
 
 def _committed(
-    repository: Repository, planned: Sequence[Planned], standing: Standing, branch: str, check: str
+    repository: Repository, planned: Sequence[Planned], standing: Standing, branch: str, rollout: Rollout
 ) -> tuple[list[Result], str]:
     """Make the commits that a branch does not have yet; return all results, and where the branch ends then."""
     tip, results = standing.tip or repository.base, []
@@ -204,10 +204,12 @@ def _committed(
                     f"The branch {branch} has commits of somebody else, and not the update.",
                     mend="Merge or delete it, or choose another name: --branch NAME",
                 )
+            if rollout.settings.stop.is_set():
+                raise GarscaffoldError("It was interrupted before this project.", mend="Run it again: it goes on.")
             who = who or git_objects.identity(repository.folder)
             files = project.committed([*update.changes, update.answers])
             made = git_objects.commit_files(repository.folder, tip, files, message_for(update, project.prefix), who=who)
-            _check(repository.folder, made, project.prefix, check)
+            _check(repository.folder, made, project.prefix, rollout.check or repository.target.check)
         except GarscaffoldError as error:
             results.append(_spoiled(each.result, error))
             continue

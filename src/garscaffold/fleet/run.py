@@ -1,5 +1,6 @@
 """The same work on every repository of a fleet, several at a time; one that fails never stops the others."""
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
@@ -11,7 +12,9 @@ from garscaffold.fleet.targets import Target
 Work = Callable[[Target], Sequence[Result]]
 
 
-def each(targets: Sequence[Target], work: Work, *, jobs: int) -> Iterator[tuple[Target, Sequence[Result]]]:
+def each(
+    targets: Sequence[Target], work: Work, *, jobs: int, stop: threading.Event
+) -> Iterator[tuple[Target, Sequence[Result]]]:
     """Do the work on every target, and give the results as they come.
 
     When the caller stops listening, what has not begun never begins, and what has begun is waited for.
@@ -20,6 +23,7 @@ def each(targets: Sequence[Target], work: Work, *, jobs: int) -> Iterator[tuple[
         targets: The repositories.
         work: What is done with one.
         jobs: How many at a time.
+        stop: Set when the caller stops listening, for work that has several parts.
     """
     pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="fleet")
     waiting: set[Future[list[tuple[Target, Sequence[Result]]]]] = set()
@@ -28,7 +32,7 @@ def each(targets: Sequence[Target], work: Work, *, jobs: int) -> Iterator[tuple[
         while True:
             # Not all at once: what is kept in memory does not grow with the fleet.
             for group in remaining:
-                waiting.add(pool.submit(_in_turn, group, work))
+                waiting.add(pool.submit(_in_turn, group, work, stop))
                 if len(waiting) >= 2 * jobs:
                     break
             if not waiting:
@@ -38,6 +42,7 @@ def each(targets: Sequence[Target], work: Work, *, jobs: int) -> Iterator[tuple[
             for future in done:
                 yield from future.result()
     finally:
+        stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
 
 
@@ -49,8 +54,8 @@ def _by_place(targets: Sequence[Target]) -> Iterable[Sequence[Target]]:
     return groups.values()
 
 
-def _in_turn(targets: Sequence[Target], work: Work) -> list[tuple[Target, Sequence[Result]]]:
-    return [(target, _safely(target, work)) for target in targets]
+def _in_turn(targets: Sequence[Target], work: Work, stop: threading.Event) -> list[tuple[Target, Sequence[Result]]]:
+    return [(target, _safely(target, work)) for target in targets if not stop.is_set()]
 
 
 def _safely(target: Target, work: Work) -> Sequence[Result]:

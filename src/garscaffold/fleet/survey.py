@@ -1,5 +1,6 @@
 """A look at one repository of a fleet: its projects, what an update would do to them, what of their wiring drifted."""
 
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -38,6 +39,7 @@ class Settings:
         version: The version to go to; None for the newest.
         given: Answers to new questions, and other answers to old ones.
         moves_to: The template that every project moves to; None for its own.
+        stop: Set when nobody waits for the rest any more.
     """
 
     templates: Templates
@@ -45,6 +47,7 @@ class Settings:
     version: str | None = None
     given: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     moves_to: str | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(frozen=True)
