@@ -12,9 +12,8 @@ import yaml
 
 from garscaffold.errors import ExitCode
 from garscaffold.fleet.job import TOKENS, Job, definition
-from garscaffold.template.render import render
 from tests.conftest import Garscaffold
-from tests.update.templates import git, release
+from tests.update.templates import git, release, render
 
 DOCS = Path(__file__).parents[2] / "docs/fleet.md"
 BIN = Path(sys.executable).parent
