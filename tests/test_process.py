@@ -1,5 +1,9 @@
+import os
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -40,3 +44,24 @@ def test_variables_are_added(tmp_path: Path) -> None:
 
 def test_output_that_is_no_text_is_kept_readable() -> None:
     assert python("import sys; sys.stdout.buffer.write(b'\\xff')").stdout == "\ufffd"
+
+
+def test_no_program_is_left_behind_by_a_signal_at_any_moment() -> None:
+    class SignalledError(Exception):
+        pass
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SignalledError
+
+    before = signal.signal(signal.SIGALRM, leave)
+    try:
+        for number in range(300):
+            with suppress(SignalledError):
+                signal.setitimer(signal.ITIMER_REAL, 0.0002 + number * 1e-5)
+                process.exchange(["sleep", "60"])
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            # This process has no child any more: none runs on, and none waits to be buried.
+            with pytest.raises(ChildProcessError):
+                os.waitpid(-1, os.WNOHANG)
+    finally:
+        signal.signal(signal.SIGALRM, before)

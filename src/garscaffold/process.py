@@ -2,12 +2,19 @@
 
 import os
 import shutil
+import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from garscaffold.errors import GarscaffoldError
+
+WAITING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM") if hasattr(signal, name))
+"""The signals whose handlers may raise."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +82,7 @@ def exchange(
         GarscaffoldError: The program is not installed.
     """
     try:
-        done = subprocess.run(
-            command, cwd=cwd, env={**os.environ, **(environment or {})}, input=stdin, capture_output=True, check=False
-        )
+        return _run(command, cwd, {**os.environ, **(environment or {})}, stdin)
     except FileNotFoundError as error:
         if cwd is not None and not cwd.is_dir():
             raise
@@ -85,4 +90,48 @@ def exchange(
             f"The program {command[0]} is not installed, or not on PATH.",
             mend=f"Install {command[0]}, then run the command again.",
         ) from error
-    return RawResult(done.returncode, done.stdout, done.stderr)
+
+
+def _run(command: Sequence[str], cwd: Path | None, environment: Mapping[str, str], stdin: bytes) -> RawResult:
+    child = None
+    try:
+        with _signals_wait():
+            child = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+        stdout, stderr = child.communicate(stdin)
+    except BaseException:
+        # Whoever cleans up after us finds no program at work any more.
+        if child is not None:
+            child.kill()
+            child.__exit__(None, None, None)
+        raise
+    return RawResult(child.returncode, stdout, stderr)
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Let signals take effect when the block is left.
+
+    Python runs their handlers between any two steps. One that raises while a program is being started would leave a
+    program that nobody knows.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    handlers = {number: handler for number in WAITING if callable(handler := signal.getsignal(number))}
+    try:
+        for number in handlers:
+            signal.signal(number, lambda *arguments: came.append(arguments))
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number, frame in came:
+            handlers[signal.Signals(number)](number, frame)
