@@ -68,6 +68,7 @@ def test_every_question_can_be_answered_with_enter_but_the_project(terminal: Ter
         "Python",
         "Tool that locks",
         "Docker repository", "image gets its packages", "tested, built", "deployed", "Cloud Build",
+        "development container",
     ):  # fmt: skip
         program.expect(asked)
         program.send(ENTER)
@@ -122,6 +123,8 @@ def test_arrows_choose_and_the_space_bar_ticks(terminal: Terminal, here: Path) -
     program.send(DOWN + DOWN + ENTER)
     program.expect("tested, built")
     program.send(SPACE + ENTER)
+    program.expect("development container")
+    program.send("no" + ENTER)
     program.expect("Create it")
     program.send(ENTER)
     program.expect("make run")
@@ -130,6 +133,7 @@ def test_arrows_choose_and_the_space_bar_ticks(terminal: Terminal, here: Path) -
     assert made["framework"] == "worker"
     assert made["private_packages"] == ["acme-lib>=1,<2"]
     assert made["ci"] == []
+    assert made["devcontainer"] is False
 
 
 def test_no_to_the_plan_creates_nothing(terminal: Terminal, here: Path) -> None:

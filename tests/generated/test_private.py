@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from garscaffold.sandbox import Sandbox
 from tests.generated.conftest import PRIVATE_NAME, AsIdentity, Generate, Toolbox
@@ -100,13 +101,17 @@ def test_its_lock_and_requirements_name_the_index_without_credentials(service: P
     assert f"{PRIVATE_NAME}==0.1." in (service / "requirements.txt").read_text()
 
 
+@pytest.mark.parametrize("mode", ["explicit", "virtual"])
 def test_pip_takes_nothing_from_requirements_that_are_not_locked(
-    generate: Generate, toolbox: Toolbox, as_identity: AsIdentity, tmp_path: Path
+    generate: Generate, toolbox: Toolbox, sandbox: Sandbox, as_identity: AsIdentity, tmp_path: Path, mode: str
 ) -> None:
-    folder = generate(tmp_path / "project", private_packages=[f"{PRIVATE_NAME}>=0.1"])
+    folder = generate(tmp_path / "project", private_packages=[f"{PRIVATE_NAME}>=0.1"], index_mode=mode)
     toolbox.run("python3", "-m", "venv", "venv", cwd=tmp_path)
+    netrc = tmp_path / "netrc"
+    netrc.write_text(f"machine us-central1-python.pkg.dev login oauth2accesstoken password {sandbox.token('reader')}\n")
     command: list[str | Path] = [tmp_path / "venv/bin/pip", "download", "--no-input", "-r", folder / "requirements.txt"]
-    done = toolbox.run(*command, cwd=tmp_path, status=1, variables=as_identity("anonymous"))
+    variables = {**as_identity("anonymous"), "NETRC": str(netrc)}
+    done = toolbox.run(*command, cwd=tmp_path, status=1, variables=variables)
     assert "--require-hashes mode" in done.stdout
 
 
@@ -186,14 +191,14 @@ def test_other_managers_publish_and_say_what_is_there(
 def test_other_managers_publish_with_a_token(
     other_package: tuple[Path, str], toolbox: Toolbox, sandbox: Sandbox, as_identity: AsIdentity
 ) -> None:
-    """The line that pipelines take the token with is all that a pipeline needs."""
+    """The lines that pipelines take the token with are all that a pipeline needs."""
     folder, _ = other_package
-    lines = (folder / ".gitlab-ci.yml").read_text().splitlines()
-    export = next(
-        line.strip().removeprefix("- ") for line in lines if "export UV_KEY" in line or "export NETRC" in line
-    )
+    script = yaml.safe_load((folder / ".gitlab-ci.yml").read_text())["publish"]["script"]
+    taking = [line for line in script if "GAR_TOKEN" in line or "NETRC" in line or "KEYRING" in line]
+    assert taking[:2] == ["GAR_TOKEN=$(python3 ci/access_token.py)", "export GAR_TOKEN"]
     variables = {**as_identity("anonymous"), "GAR_TOKEN": sandbox.token("writer")}
-    done = toolbox.run("sh", "-euc", f"{export}\nmake publish", cwd=folder, variables=variables)
+    shell = "\n".join([*taking[2:], "make publish"])
+    done = toolbox.run("sh", "-euc", shell, cwd=folder, variables=variables)
     assert done.stdout.count("published before, left as it is") == 2
 
 
