@@ -1,7 +1,7 @@
-"""The public index offers a higher version of a private name: what stops it, and what does not.
+"""The public index offers a higher version of a private name, and the same version too: they lose in every combination.
 
-With an explicit source the higher version loses everywhere. A virtual repository lists the versions of all its
-upstreams, so there a range takes the higher one when it is locked again; what is locked, and what is pinned, stays.
+A virtual repository lists the versions of all its upstreams, and its priorities may be wrong. Private packages are
+therefore never looked for in it: they come from the repository that holds them.
 """
 
 import shutil
@@ -82,45 +82,48 @@ def public_index(toolbox: Toolbox, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def repositories(sandbox: Sandbox, publish: Publish) -> None:
-    """Our repository, with the package that is ours."""
-    sandbox.create_python_repository("acme-prod", "us-central1", "ours")
+    """Our repository, one that is not ours, and a virtual one in front of both that prefers the other."""
+    for name in ("ours", "theirs"):
+        sandbox.create_python_repository("acme-prod", "us-central1", name)
+    upstreams = ["theirs", "ours", "pypi"]
+    sandbox.create_python_repository("acme-prod", "us-central1", "everything", mode="virtual", upstreams=upstreams)
     publish("ours", "0.1.0", OURS)
+    for version in ("0.1.0", HIGHER):
+        publish("theirs", version, THEIRS)
 
 
 @pytest.fixture
-def lock(
-    generate: Generate, toolbox: Toolbox, as_identity: AsIdentity, public_index: str, repositories: None, tmp_path: Path
-) -> Lock:
-    """Generate a service that needs nothing but the private package, and lock it."""
+def variables(as_identity: AsIdentity, public_index: str, tmp_path: Path) -> dict[str, str]:
+    """A reader, for whom theirs is the public index, and one more index beside, with nothing remembered of another."""
+    names = (
+        *("UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL"),
+        *("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "POETRY_PYPI_MIRROR_URL"),
+    )
+    caches = {"UV_CACHE_DIR": str(tmp_path / "uv"), "POETRY_CACHE_DIR": str(tmp_path / "poetry")}
+    return {**as_identity("reader"), **dict.fromkeys(names, public_index), **caches, "PIP_NO_CACHE_DIR": "1"}
 
-    def run(manager: str, mode: str, requirement: str, index: str = "ours") -> Path:
-        variables = {**as_identity("reader"), **public(public_index if mode == "explicit" else None, tmp_path)}
-        folder = tmp_path / "project"
-        if not folder.exists():
-            answers = {"kind": "service", "framework": "worker", "package_manager": manager, "index_mode": mode}
-            generate(folder, **answers, python_index=index, private_packages=[requirement])
-            definition = folder / "pyproject.toml"
-            before, after = definition.read_text().split("dev = [\n")
-            definition.write_text(f"{before}dev = [{after[after.index(']') :]}")
-        else:
-            for name in ("poetry.lock", "uv.lock", "requirements.txt"):
-                (folder / name).unlink(missing_ok=True)
+
+@pytest.fixture
+def lock(generate: Generate, toolbox: Toolbox, variables: dict[str, str], repositories: None, tmp_path: Path) -> Lock:
+    """Generate a project that needs nothing but the private package, and lock it."""
+
+    def run(manager: str, mode: str, **answers: object) -> Path:
+        folder = generate(
+            tmp_path / "project",
+            package_manager=manager,
+            index_mode=mode,
+            python_repository="ours",
+            python_index="everything" if mode == "virtual" else "ours",
+            private_packages=[f"{PRIVATE_NAME}>=0.1,<0.2"],
+            **answers,
+        )
+        definition = folder / "pyproject.toml"
+        before, after = definition.read_text().split("dev = [\n")
+        definition.write_text(f"{before}dev = [{after[after.index(']') :]}")
         toolbox.run("make", "lock", cwd=folder, variables=variables)
         return folder
 
     return run
-
-
-def public(url: str | None, folder: Path) -> dict[str, str]:
-    """The variables by which each manager takes this for the public index, with nothing remembered of another."""
-    names = ("UV_DEFAULT_INDEX", "PIP_INDEX_URL", "POETRY_PYPI_MIRROR_URL")
-    return {
-        **(dict.fromkeys(names, url) if url else {}),
-        "PIP_EXTRA_INDEX_URL": "",
-        "UV_CACHE_DIR": str(folder / "uv"),
-        "POETRY_CACHE_DIR": str(folder / "poetry"),
-        "PIP_NO_CACHE_DIR": "1",
-    }
 
 
 def locked(project: Path) -> str:
@@ -129,69 +132,57 @@ def locked(project: Path) -> str:
         if (project / name).exists():
             packages = tomllib.loads((project / name).read_text())["package"]
             return next(str(package["version"]) for package in packages if package["name"] == PRIVATE_NAME)
-    lines = (project / "requirements.txt").read_text().splitlines()
+    lines = (project / "requirements-dev.txt").read_text().splitlines()
     return next(line.split("==")[1].removesuffix(" \\") for line in lines if line.startswith(f"{PRIVATE_NAME}=="))
 
 
-def whose(project: Path, toolbox: Toolbox, variables: dict[str, str]) -> str:
-    """Install what is locked, and return whose package was taken."""
-    shutil.rmtree(project / ".venv", ignore_errors=True)
-    manager = next((name for name in ("poetry", "uv") if (project / f"{name}.lock").exists()), "pip")
+def installed(project: Path, manager: str, toolbox: Toolbox, variables: dict[str, str]) -> str:
+    """Install what is locked, as an image build or a workstation does, and return whose package was taken."""
     if manager == "pip":
         toolbox.run("python3", "-m", "venv", ".venv", cwd=project)
         toolbox.run(".venv/bin/python", "-m", "pip", "install", "--quiet", "pip==26.3", cwd=project)
         install = [".venv/bin/pip", "install", "--no-input", "--keyring-provider", "subprocess", "--require-hashes"]
-        toolbox.run(*install, "-r", "requirements.txt", cwd=project, variables=variables)
+        toolbox.run(*install, "-r", "requirements-dev.txt", cwd=project, variables=variables)
     elif manager == "uv":
         sync = ["uv", "sync", "--locked", "--no-install-project", "--no-dev"]
         toolbox.run(*sync, cwd=project, variables=variables)
     else:
         toolbox.run("poetry", "install", "--only", "main", "--no-root", cwd=project, variables=variables)
+    return whose(project, toolbox, next(project.glob(".venv/lib/*/site-packages")))
+
+
+def whose(project: Path, toolbox: Toolbox, folder: Path) -> str:
+    """Return whose package is in a folder of installed ones."""
     says = f"from importlib.metadata import metadata; print(metadata('{PRIVATE_NAME}')['Requires-Python'])"
-    return toolbox.run(".venv/bin/python", "-c", says, cwd=project).stdout.strip()
+    return toolbox.run("python3", "-c", says, cwd=project, variables={"PYTHONPATH": str(folder)}).stdout.strip()
 
 
+@pytest.mark.parametrize("mode", ["explicit", "virtual"])
 @pytest.mark.parametrize("manager", MANAGERS)
-def test_with_an_explicit_source_the_higher_public_version_loses(
-    manager: str, lock: Lock, toolbox: Toolbox, as_identity: AsIdentity, public_index: str, tmp_path: Path
+@pytest.mark.parametrize("kind", ["service", "package"])
+def test_what_the_public_index_offers_loses(
+    kind: str, manager: str, mode: str, lock: Lock, toolbox: Toolbox, variables: dict[str, str]
 ) -> None:
-    project = lock(manager, "explicit", f"{PRIVATE_NAME}>=0.1,<0.2")
+    answers = {"framework": "worker", "image_install": "workspace"} if kind == "service" else {}
+    project = lock(manager, mode, kind=kind, **answers)
     assert locked(project) == "0.1.0"
-    variables = {**as_identity("reader"), **public(public_index, tmp_path)}
-    assert whose(project, toolbox, variables) == OURS
+    assert installed(project, manager, toolbox, variables) == OURS
+    if kind == "service":
+        shutil.rmtree(project / ".venv")
+        toolbox.run("sh", "docker/install.sh", cwd=project, variables=variables)
+        assert whose(project, toolbox, project / "installs") == OURS
 
 
-@pytest.mark.parametrize("manager", MANAGERS)
-def test_with_a_virtual_repository_what_is_locked_or_pinned_stays_and_a_range_moves(
-    manager: str,
-    lock: Lock,
-    publish: Publish,
-    sandbox: Sandbox,
-    toolbox: Toolbox,
-    as_identity: AsIdentity,
-    tmp_path: Path,
+def test_the_virtual_repository_does_offer_it(
+    repositories: None, toolbox: Toolbox, variables: dict[str, str], tmp_path: Path
 ) -> None:
-    theirs = f"theirs-{manager}"
-    sandbox.create_python_repository("acme-prod", "us-central1", theirs)
-    upstreams = ["ours", theirs, "pypi"]
-    name = f"virtual-{manager}"
-    sandbox.create_python_repository("acme-prod", "us-central1", name, mode="virtual", upstreams=upstreams)
-    variables = {**as_identity("reader"), **public(None, tmp_path)}
-
-    def at(requirement: str) -> Path:
-        project = tmp_path / "project"
-        if project.exists():
-            definition = project / "pyproject.toml"
-            definition.write_text(definition.read_text().replace(f"{PRIVATE_NAME}>=0.1,<0.2", requirement))
-        return lock(manager, "virtual", requirement, name)
-
-    project = at(f"{PRIVATE_NAME}>=0.1,<0.2")
-    publish(theirs, HIGHER, THEIRS)
-    publish(theirs, "0.1.0", THEIRS)
-    assert whose(project, toolbox, variables) == OURS
-
-    assert locked(at(f"{PRIVATE_NAME}>=0.1,<0.2")) == HIGHER, "the limit that the README states is gone: say so there"
-
-    project = at(f"{PRIVATE_NAME}==0.1.0")
-    assert locked(project) == "0.1.0"
-    assert whose(project, toolbox, variables) == OURS
+    """What the test above is worth: whoever asks the virtual repository for the private name gets theirs."""
+    index = UPLOAD.format("everything") + "simple/"
+    for requirement, version in ((f"{PRIVATE_NAME}>=0.1,<0.2", HIGHER), (f"{PRIVATE_NAME}==0.1.0", "0.1.0")):
+        project = tmp_path / version
+        project.mkdir()
+        toolbox.run("uv", "venv", "--quiet", cwd=project)
+        command = ["uv", "pip", "install", "--keyring-provider", "subprocess", "--default-index", f"all={index}"]
+        alone = {**variables, "UV_EXTRA_INDEX_URL": "", "UV_INDEX_ALL_USERNAME": "oauth2accesstoken"}
+        toolbox.run(*command, requirement, cwd=project, variables=alone)
+        assert whose(project, toolbox, next(project.glob(".venv/lib/*/site-packages"))) == THEIRS
