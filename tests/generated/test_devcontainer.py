@@ -1,0 +1,165 @@
+"""The development container: what its file says, done with a real engine; and that the file says nothing else."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from garscaffold.sandbox import Sandbox
+from tests.generated.combinations import PRIVATE
+from tests.generated.conftest import PRIVATE_NAME, AsIdentity, Generate, Toolbox
+from tests.generated.matrix import texts
+from tests.generated.test_image import BASE, POETRY, SESSION, Engine
+from tests.generated.test_image import docker_environment as docker_environment  # fixtures
+from tests.generated.test_image import engine as engine
+
+# Of https://containers.dev/implementors/json_reference/
+PROPERTIES = {
+    *("name", "build", "remoteUser", "initializeCommand", "mounts", "containerEnv", "postCreateCommand"),
+    *("forwardPorts", "customizations"),
+}
+RUN = {"poetry": "poetry run python", "uv": "uv run --locked python", "pip": ".venv/bin/python"}
+
+
+def settings(project: Path) -> dict[str, Any]:
+    """Return the settings of a project's development container."""
+    return dict(json.loads((project / ".devcontainer/devcontainer.json").read_text()))
+
+
+def test_its_settings_are_what_the_specification_has() -> None:
+    for project, _, text in texts(".devcontainer/devcontainer.json"):
+        found = json.loads(text)
+        assert set(found) <= PROPERTIES
+        assert {"name", "build", "remoteUser", "mounts", "postCreateCommand"} <= set(found)
+        assert f".devcontainer/{found['build']['dockerfile']}" in project.files
+        assert set(found["customizations"]) == {"vscode"}
+        # Nobody else's feature runs in it, and no port is open that the service does not listen on.
+        assert found.get("forwardPorts", [8080]) == [8080]
+        assert f'\nname = "{found["name"]}"\n' in project.files["pyproject.toml"]
+
+
+def test_it_has_the_python_and_the_tools_of_the_image(generate: Generate, tmp_path: Path) -> None:
+    for manager in ("poetry", "uv", "pip"):
+        project = generate(tmp_path / manager, kind="service", package_manager=manager, python_version="3.12")
+        ours, image = ((project / name).read_text() for name in (".devcontainer/Dockerfile", "Dockerfile"))
+        assert "ARG PYTHON_IMAGE=python:3.12\n" in ours
+        assert "ARG PYTHON_IMAGE=python:3.12-slim\n" in image
+        tools = [re.findall(r'_REQUIREMENTS="(.*)"', text)[0].split() for text in (image, ours)]
+        assert tools[1][: len(tools[0])] == tools[0]
+        assert all("==" in tool for tool in tools[1])
+
+
+def test_there_is_none_where_none_is_wanted(generate: Generate, tmp_path: Path) -> None:
+    for kind in ("service", "package"):
+        project = generate(tmp_path / kind, kind=kind, devcontainer=False)
+        assert not (project / ".devcontainer").exists()
+        assert "container" not in (project / "README.md").read_text().partition("## Authentication")[0]
+
+
+class Container:
+    """A project's development container, as an editor makes it: on a workstation with a home of its own."""
+
+    def __init__(self, engine: Engine, sandbox: Sandbox, project: Path, home: Path) -> None:
+        self.engine, self.sandbox, self.project, self.home = engine, sandbox, project, home
+        self.settings = settings(project)
+        self.image = f"{SESSION}-dev-{project.name}"
+
+    def build(self) -> None:
+        # What the base image cannot know about the machine that tests run on.
+        arguments = [f"--build-arg=PYTHON_IMAGE={BASE}", f"--build-arg=POETRY_REQUIREMENTS={POETRY}"]
+        build = ["build", "--network=host", *arguments, "--tag", self.image, ".devcontainer"]
+        self.engine.docker(*build, cwd=self.project)
+        # Editors give the user the number of the one on the workstation (updateRemoteUserUID), who is not root.
+        user, number = self.settings["remoteUser"], os.getuid() or 1000
+        aligned = f"FROM {self.image}\nRUN usermod --uid {number} {user} && chown -R {user} /home/{user}"
+        # A Python that was not built in its image looks where it was built, which may be below here.
+        aligned += " && chmod a+x /root\n"
+        folder = self.home / "aligned"
+        folder.mkdir(parents=True)
+        (folder / "Dockerfile").write_text(aligned)
+        self.engine.docker("build", "--network=host", "--tag", self.image, ".", cwd=folder)
+        done = subprocess.run(
+            self.settings["initializeCommand"], shell=True, env={**os.environ, "HOME": str(self.home)}, check=False
+        )
+        assert done.returncode == 0
+        if os.getuid() == 0:
+            for path in (self.project, self.home):
+                subprocess.run(["chown", "-R", str(number), str(path)], check=True)
+
+    def run(self, command: str, status: int = 0, **variables: str) -> str:
+        (mount,) = self.settings["mounts"]
+        inside = f"/workspaces/{self.project.name}"
+        trusted = dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), "/bundle.pem")
+        proxy = {"HTTPS_PROXY": self.sandbox.proxy_url, **trusted}
+        environment = {**self.settings["containerEnv"], **proxy, **variables}
+        return self.engine.docker(
+            *("run", "--rm", "--network=host", "--user", self.settings["remoteUser"]),
+            *("--mount", mount.replace("${localEnv:HOME}", str(self.home))),
+            *("--volume", f"{self.project}:{inside}", "--volume", f"{self.sandbox.bundle_file}:/bundle.pem:ro"),
+            *(f"--env={name}={value}" for name, value in environment.items()),
+            *("--workdir", inside, self.image, "sh", "-c", command),
+            cwd=self.project,
+            status=status,
+        )
+
+
+@pytest.mark.engine
+@pytest.mark.generated
+@pytest.mark.parametrize(("manager", "mode"), [("poetry", "virtual"), ("uv", "virtual"), ("pip", "explicit")])
+def test_it_installs_with_the_login_of_the_workstation(
+    engine: Engine,
+    sandbox: Sandbox,
+    generate: Generate,
+    toolbox: Toolbox,
+    as_identity: AsIdentity,
+    package: object,
+    tmp_path: Path,
+    manager: str,
+    mode: str,
+) -> None:
+    answers = {"kind": "service", "framework": "worker", "package_manager": manager, "index_mode": mode}
+    project = generate(tmp_path / f"dev-{manager}", **answers, private_packages=[f"{PRIVATE_NAME}>=0.1,<0.2"])
+    definition = project / "pyproject.toml"
+    lines = definition.read_text().splitlines(keepends=True)
+    # What is installed to develop with takes a while, and is no part of this.
+    lines = [line for line in lines if not re.match(r'    "(mypy|pre-commit|pytest|ruff)', line)]
+    definition.write_text("".join(lines))
+    toolbox.run("make", "lock", cwd=project, variables=as_identity("reader"))
+    container = Container(engine, sandbox, project, tmp_path / "home")
+    container.build()
+    install = container.settings["postCreateCommand"]
+    greet = f"{RUN[manager]} -c \"import acme_greetings; print(acme_greetings.greet('Ada'))\""
+
+    said = container.run(install, status=1)
+    assert said.endswith("    gcloud auth application-default login\n    sh .devcontainer/install.sh\n")
+
+    adc = sandbox.adc_file("user")
+    login = tmp_path / "home/.config/gcloud/application_default_credentials.json"
+    shutil.copy(adc, login)
+    login.chmod(0o644)
+    secret = json.loads(adc.read_text())["refresh_token"]
+    said = container.run(
+        f"set -e\n{install}\n{greet}\nwhoami\n"
+        f"grep -r -l -F '{secret}' /home /tmp /workspaces && exit 1\n"
+        "touch /mnt/gcloud/mine 2>/dev/null && exit 1\nexit 0"
+    )
+    assert said.endswith("Hello, Ada!\ndev\n")
+    assert secret not in said
+
+    # Where there is no workstation: a token, and nothing to find.
+    login.unlink()
+    token = sandbox.token("reader")
+    said = container.run(f"set -e\n{install}\n{greet}", GAR_TOKEN=token)
+    assert said.endswith("Hello, Ada!\n")
+    assert token not in said
+
+
+def test_a_project_that_needs_no_credential_asks_for_none(generate: Generate, tmp_path: Path) -> None:
+    for name, private in (("private", PRIVATE), ("public", [])):
+        text = (generate(tmp_path / name, private_packages=private) / ".devcontainer/install.sh").read_text()
+        assert ("Nobody has logged in" in text) == (name == "private")
