@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -67,6 +68,21 @@ def run(
             + (f": {said[-1]}" if said else ", and said nothing.")
         )
     return done
+
+
+def shell(line: str, *, cwd: Path) -> Result:
+    """Run a line of the user's own in a shell, with nothing on its standard input.
+
+    Returns:
+        How it ended, with all that it wrote, as it came, as standard output.
+    """
+    # A file and no pipe: nobody waits for what the line leaves running in the background.
+    with tempfile.TemporaryFile() as output:
+        done = subprocess.run(
+            ["sh", "-c", line], cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
+        )
+        output.seek(0)
+        return Result(done.returncode, output.read().decode("utf-8", "replace"), "")
 
 
 def exchange(

@@ -222,9 +222,9 @@ def _check(repository: Path, commit: str, prefix: str, check: str) -> None:
     if not check:
         return
     with _work_tree(repository, commit) as folder:
-        done = process.run(["sh", "-c", check], cwd=folder / prefix, check=False)
+        done = process.shell(check, cwd=folder / prefix)
     if done.exit_code != 0:
-        said = "\n".join(f"{done.stdout}\n{done.stderr}".strip().splitlines()[-SAID:])
+        said = "\n".join(done.stdout.strip().splitlines()[-SAID:])
         raise GarscaffoldError(
             f"The check `{check}` failed with exit code {done.exit_code}, so there is no branch:\n{said}",
             mend="Update it by hand: garscaffold update, then see what the check says.",
