@@ -113,7 +113,7 @@ def read_targets(words: Sequence[str], lines: Iterable[str]) -> list[Target]:
             found.setdefault((target.place, target.under), target)
     if not found:
         raise GarscaffoldError(
-            f"No repository was found in {', '.join(words)}.",
+            f"No repository was found in {', '.join(repr(word) for word in words)}.",
             mend="Name folders with repositories, a fleet.toml, or - for a list on standard input.",
         )
     return _once(list(found.values()))
