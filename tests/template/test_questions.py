@@ -76,6 +76,15 @@ def test_when_decides_whether_a_question_applies(questionnaire: Questionnaire) -
     assert not questionnaire.applies(questionnaire["reserved"], {})
 
 
+@pytest.mark.parametrize(
+    ("rendered", "applies"),
+    [("2", True), ("0", False), ("0.0", False), ("", False), ("None", False), ("no", False), ("[]", True), ("x", True)],
+)
+def test_a_condition_is_read_as_copier_reads_it(rendered: str, applies: bool) -> None:
+    questions = Questionnaire.parse("tools: {type: str, when: '{{ before }}', default: x}")
+    assert questions.applies(questions["tools"], {"before": rendered}) is applies
+
+
 def test_a_validator_says_the_rule(questionnaire: Questionnaire) -> None:
     assert check(questionnaire, "name", "orders") == "orders"
     with pytest.raises(InvalidAnswerError, match="Lower-case letters only"):
@@ -102,6 +111,8 @@ def test_a_multiselect_keeps_the_order_of_the_choices(questionnaire: Questionnai
         ("workers", "3", 3),
         ("verbose", "Yes", True),
         ("verbose", "off", False),
+        ("verbose", "1", True),
+        ("verbose", "", False),
         ("packages", "[acme-lib]", ["acme-lib"]),
         ("packages", ["acme-lib"], ["acme-lib"]),
         ("module", "{{ 7 * 7 }}", "{{ 7 * 7 }}"),
@@ -114,7 +125,15 @@ def test_an_answer_becomes_a_value_of_its_type(
 
 
 @pytest.mark.parametrize(
-    ("name", "answer"), [("workers", "three"), ("packages", "[unclosed"), ("tools", "a: b"), ("module", None)]
+    ("name", "answer"),
+    [
+        ("workers", "three"),
+        ("packages", "[unclosed"),
+        ("tools", "a: b"),
+        ("module", None),
+        ("verbose", "maybe"),
+        ("verbose", "yes!"),
+    ],
 )
 def test_an_answer_of_another_type_is_refused(questionnaire: Questionnaire, name: str, answer: Any) -> None:
     with pytest.raises(InvalidAnswerError):

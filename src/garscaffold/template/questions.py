@@ -13,10 +13,10 @@ import yaml
 
 from garscaffold import yaml_text
 from garscaffold.errors import GarscaffoldError
+from garscaffold.template.evaluation import WORDS, to_bool
 from garscaffold.template.jinja import Renderer, Source
 
 TYPES = ("str", "int", "float", "bool", "yaml", "json", "path")
-TRUE_WORDS = frozenset({"y", "yes", "t", "true", "on", "1"})
 
 
 class InvalidAnswerError(ValueError):
@@ -109,7 +109,7 @@ class Questionnaire:
 
     def applies(self, question: Question, answers: Mapping[str, Any]) -> bool:
         """Tell whether `question` is asked, after `answers` to the questions before it."""
-        return _is_true(self._renderer.render(question.when, answers))
+        return to_bool(self._renderer.render(question.when, answers))
 
     def default(self, question: Question, answers: Mapping[str, Any]) -> Any:
         """Return the default after `answers`; None where `question.required`.
@@ -168,6 +168,9 @@ class Questionnaire:
         Raises:
             InvalidAnswerError: The answer breaks a rule.
         """
+        if question.type == "bool" and isinstance(answer, str) and answer.strip().lower() not in {*WORDS, "0", "1"}:
+            # In a condition any other text means yes; from somebody who answers it is a slip.
+            raise InvalidAnswerError(f"Yes or no is expected, and {answer!r} is neither.")
         value = self.parse_answer(question, answer)
         allowed = self.choices(question, answers)
         if allowed:
@@ -186,7 +189,7 @@ class Questionnaire:
         try:
             match question.type:
                 case "bool":
-                    return _is_true(answer)
+                    return to_bool(answer)
                 case "int" | "float":
                     return {"int": int, "float": float}[question.type](answer)
                 case "yaml" | "json":
@@ -230,7 +233,3 @@ def _yaml(text: str) -> Any:
     except yaml.YAMLError as error:
         problem = getattr(error, "problem", None) or "it cannot be read"
         raise InvalidAnswerError(f"This is not YAML: {problem}.") from error
-
-
-def _is_true(value: Any) -> bool:
-    return value.strip().lower() in TRUE_WORDS if isinstance(value, str) else bool(value)
