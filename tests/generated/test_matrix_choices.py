@@ -12,6 +12,7 @@ from tests.generated.combinations import (
     FIXED,
     LEVELS,
     ROOT,
+    UNUSUAL,
     VARIED,
     Answers,
     covering_combinations,
@@ -54,6 +55,8 @@ def test_every_question_with_choices_is_varied_or_fixed_for_a_reason() -> None:
     assert {"kind", "ci", "python_version"} <= set(COUNTED)
     known = {*VARIED, *FIXED}
     assert set(COUNTED) <= known, "a question is new: say in combinations.py whether it is varied or fixed, and why"
+    assert known <= set(COUNTED), "combinations.py has a question that copier.yml has no more"
+    assert set(UNUSUAL) <= set(asked()) - set(COUNTED)
     assert set(LEVELS) <= set(asked()) - set(COUNTED)
     assert all(len(reason.split()) > 3 for reason in FIXED.values())
 

@@ -184,7 +184,7 @@ def test_a_projects_own_ruff_has_nothing_to_change(tmp_path: Path) -> None:
 
 
 # Frameworks are not installed here. What is imported from them is of no known type, and so are a decorator and a base
-# class that come from them; test_covering.py checks with all of them installed.
+# class that come from them; the tests that install projects let them check themselves with all of it.
 WITHOUT_FRAMEWORKS = (
     *("--disable-error-code", "import-not-found", "--disable-error-code", "import-untyped"),
     *("--allow-untyped-decorators", "--allow-subclassing-any"),
