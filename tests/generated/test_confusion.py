@@ -186,3 +186,27 @@ def test_the_virtual_repository_does_offer_it(
         alone = {**variables, "UV_EXTRA_INDEX_URL": "", "UV_INDEX_ALL_USERNAME": "oauth2accesstoken"}
         toolbox.run(*command, requirement, cwd=project, variables=alone)
         assert whose(project, toolbox, next(project.glob(".venv/lib/*/site-packages"))) == THEIRS
+
+
+def test_who_installs_a_package_with_pip_as_its_readme_says_gets_ours(
+    generate: Generate,
+    repositories: None,
+    toolbox: Toolbox,
+    variables: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    project = generate(
+        tmp_path / "project",
+        kind="package",
+        project_name=PRIVATE_NAME,
+        index_mode="virtual",
+        python_repository="ours",
+        python_index="everything",
+    )
+    blocks = (project / "README.md").read_text().split("```sh\n")
+    (commands,) = (block.partition("```")[0] for block in blocks if "--no-deps" in block)
+    for name in ("PIP_EXTRA_INDEX_URL", "PIP_NO_CACHE_DIR"):
+        del variables[name]
+    script = f"python3 -m venv v\n. v/bin/activate\n{commands}"
+    toolbox.run("sh", "-euc", script, cwd=tmp_path, variables=variables)
+    assert whose(tmp_path, toolbox, next(tmp_path.glob("v/lib/*/site-packages"))) == OURS
