@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from copier import run_copy
 
 from garscaffold.sandbox import Sandbox
 from tests.support.engine import CAN_RUN, NEEDS, OwnEngine, own_engine
+from tests.support.imagescan import scan_image
 
 ROOT = Path(__file__).parents[2]
 RUNNING_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -40,6 +42,7 @@ _CREDENTIALS = ("GAR_TOKEN", "GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_CONFIG"
 
 
 AsIdentity = Callable[[str], dict[str, str]]
+Pushed = Callable[[str, Mapping[str, bytes]], None]
 
 
 class Generate(Protocol):
@@ -103,6 +106,27 @@ def commit(folder: Path, tag: str | None = None) -> None:
     git(folder, "commit", "--quiet", "--allow-empty", "--message", "test: a state")
     if tag:
         git(folder, "tag", tag)
+
+
+@cache
+def pythons() -> Mapping[str, Path]:
+    """Return the supported Pythons of this machine by their versions; none is that of an environment."""
+    listed = subprocess.run([ROOT / "script/pythons"], stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    ask = "import sys; print('{}.{}'.format(*sys.version_info[:2]), sys.base_prefix)"
+    found = {}
+    for python in listed:
+        asked = subprocess.run([python, "-c", ask], stdout=subprocess.PIPE, text=True, check=True).stdout
+        version, _, prefix = asked.strip().partition(" ")
+        found[version] = Path(prefix) / "bin" / f"python{version}"
+    return found
+
+
+def python_folder(folder: Path, version: str = RUNNING_PYTHON) -> Path:
+    """Make a folder for PATH with one Python under each of its names: a CI's images have `python`, Debian has not."""
+    folder.mkdir()
+    for name in ("python", "python3", f"python{version}"):
+        (folder / name).symlink_to(pythons()[version])
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -216,16 +240,25 @@ def pipeline_engine(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture
-def pull(pipeline_engine: OwnEngine, sandbox: Sandbox) -> Callable[[str], None]:
-    """Pull an image that a pipeline pushed: the engine forgets the one that it built, and logs in as a reader."""
+def pushed(pipeline_engine: OwnEngine, sandbox: Sandbox) -> Pushed:
+    """Pull an image that a pipeline pushed: the private package is in it, and no secret, whoever the reader is."""
 
-    def run(image: str) -> None:
+    def run(image: str, secrets: Mapping[str, bytes]) -> None:
         host = image.split("/")[0]
         login = ["login", "--username", "oauth2accesstoken", "--password-stdin", f"https://{host}"]
-        for command, stdin in ((["rmi", image], ""), (login, sandbox.token("reader")), (["pull", image], "")):
+        greet = ["run", "--rm", "--network=none", image, "python", "-c"]
+        for command, stdin, said in (
+            (["rmi", image], "", "Deleted"),
+            (login, sandbox.token("reader"), "Login Succeeded"),
+            (["pull", image], "", image),
+            (["logout", f"https://{host}"], "", ""),
+            ([*greet, "import acme_greetings; print(acme_greetings.greet('Ada'))"], "", "Hello, Ada!"),
+        ):
             done = pipeline_engine.docker(*command, stdin=stdin)
             assert done.returncode == 0, done.stderr
-        pipeline_engine.docker("logout", f"https://{host}")
+            assert said in done.stdout
+        base = f"python:{RUNNING_PYTHON}-slim"
+        assert scan_image(image, secrets, environment=pipeline_engine.environment, base=base) == []
 
     return run
 

@@ -13,10 +13,10 @@ import pytest
 from garscaffold.sandbox import Sandbox
 from tests.generated.combinations import PRIVATE
 from tests.generated.conftest import PRIVATE_NAME, AsIdentity, Generate, Toolbox
+from tests.generated.images import BASE, POETRY, SESSION, Engine
+from tests.generated.images import docker_environment as docker_environment  # fixtures
+from tests.generated.images import engine as engine
 from tests.generated.matrix import texts
-from tests.generated.test_image import BASE, POETRY, SESSION, Engine
-from tests.generated.test_image import docker_environment as docker_environment  # fixtures
-from tests.generated.test_image import engine as engine
 
 # Of https://containers.dev/implementors/json_reference/
 PROPERTIES = {
