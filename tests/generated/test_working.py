@@ -1,4 +1,8 @@
-"""Generated projects at work, with their own tools: checked, locked, installed, linted, tested, built and run."""
+"""Generated projects at work, with their own tools: checked, locked, installed, linted, tested, built and run.
+
+Here are names and texts that a tool could stumble over, and what each tool answers. Every two choices together are in
+test_covering.py, which needs a Docker engine.
+"""
 
 import http.client
 import signal
@@ -21,13 +25,10 @@ TEXT = 'Says "yes" \\ to {{ braces }}, ${{ secrets }} and 🦊.'
 LONGEST = "orders-" + "x" * 42
 VARIANTS: list[Answers] = [
     {"kind": "package", "project_name": "acme-greetings", "description": TEXT},
-    {"kind": "service", "framework": "fastapi", "project_name": "orders", "description": TEXT},
     {"kind": "service", "framework": "flask", "project_name": LONGEST},
-    {"kind": "service", "framework": "worker", "image_install": "workspace", "deploy": "cloud-run"},
     {"kind": "package", "package_manager": "uv", "project_name": LONGEST, "description": TEXT},
-    {"kind": "service", "package_manager": "uv", "framework": "flask", "module_name": "another_name"},
-    {"kind": "package", "package_manager": "pip", "description": TEXT},
-    {"kind": "service", "package_manager": "pip", "framework": "worker", "project_name": LONGEST},
+    {"kind": "service", "package_manager": "uv", "framework": "fastapi", "module_name": "another_name"},
+    {"kind": "service", "package_manager": "pip", "framework": "worker", "project_name": LONGEST, "description": TEXT},
 ]
 RUN = {"poetry": ["poetry", "run"], "uv": ["uv", "run", "--locked"], "pip": []}
 CHECK = {

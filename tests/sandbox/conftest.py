@@ -46,7 +46,13 @@ def client_of(sandbox: Sandbox, *, host: str = HOST, token: str | None = None) -
 
 
 def make_wheel(
-    folder: Path, name: str, version: str, *, requires: Sequence[str] = (), requires_python: str = ">=3.8"
+    folder: Path,
+    name: str,
+    version: str,
+    *,
+    requires: Sequence[str] = (),
+    extras: Sequence[str] = (),
+    requires_python: str = ">=3.8",
 ) -> Path:
     """Write a wheel with one module that says its version."""
     module = name.replace("-", "_")
@@ -56,6 +62,7 @@ def make_wheel(
         f"Name: {name}",
         f"Version: {version}",
         f"Requires-Python: {requires_python}",
+        *(f"Provides-Extra: {each}" for each in extras),
         *(f"Requires-Dist: {each}" for each in requires),
     ]
     files = {
