@@ -44,7 +44,7 @@ def found(archive: io.BytesIO) -> list[Finding]:
     ("form", "content"),
     [
         ("raw", b"token=" + SECRET + b"\n"),
-        ("raw", gzip.compress(b"token=" + SECRET)),
+        ("raw", gzip.compress(b"token=" + SECRET, mtime=0)),
         ("json", json.dumps({"token": SECRET.decode()}).encode()),
         ("url", b"https://oauth2accesstoken:" + urllib.parse.quote(SECRET, safe="").encode() + b"@host/"),
         ("hex", SECRET.hex().encode()),
