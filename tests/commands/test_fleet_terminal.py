@@ -1,18 +1,15 @@
 """`garscaffold fleet` with real keystrokes in a real pseudo-terminal."""
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
 
-import pexpect
 import pytest
 
+from tests.commands.terminal import Terminal, ended, pseudo_terminal
 from tests.fleet.conftest import BRANCH, tip
 from tests.update.templates import git, release, render
 
 pytestmark = pytest.mark.terminal
-Program = Callable[..., "pexpect.spawn[str]"]
 
 
 @pytest.fixture
@@ -31,36 +28,13 @@ def projects(tmp_path: Path, here: Path) -> list[Path]:
 
 
 @pytest.fixture
-def program(environment: dict[str, str], here: Path, projects: list[Path]) -> Iterator[Program]:
-    started: list[pexpect.spawn[str]] = []
-
-    def start(*arguments: str) -> "pexpect.spawn[str]":
-        started.append(
-            pexpect.spawn(
-                sys.executable,
-                ["-m", "garscaffold", "fleet", *arguments],
-                cwd=str(here),
-                env=cast("Any", environment),
-                encoding="utf-8",
-                dimensions=(50, 120),
-                timeout=30,
-            )
-        )
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.close(force=True)
+def terminal(environment: dict[str, str], here: Path, projects: list[Path]) -> Iterator[Terminal]:
+    with pseudo_terminal(environment, here) as start:
+        yield start
 
 
-def ended(program: "pexpect.spawn[str]") -> int | None:
-    program.expect(pexpect.EOF)
-    program.close()
-    return program.exitstatus
-
-
-def test_a_table_then_the_question_then_a_line_for_each(program: Program, projects: list[Path]) -> None:
-    run = program("update")
+def test_a_table_then_the_question_then_a_line_for_each(terminal: Terminal, projects: list[Path]) -> None:
+    run = terminal("fleet", "update")
     run.expect("PROJECT +VERSION +STATE +UPDATE")
     run.expect(r"billing +1.0.0 [^\n]*1 behind")
     run.expect(r"current +1.1.0 [^\n]*up to date")
@@ -76,18 +50,20 @@ def test_a_table_then_the_question_then_a_line_for_each(program: Program, projec
 
 
 @pytest.mark.parametrize(("keys", "code"), [("n", 1), ("\x03", 130)], ids=["no", "Ctrl-C"])
-def test_a_no_and_ctrl_c_make_nothing(program: Program, projects: list[Path], keys: str, code: int) -> None:
-    run = program("update")
+def test_a_no_and_ctrl_c_make_nothing(terminal: Terminal, projects: list[Path], keys: str, code: int) -> None:
+    run = terminal("fleet", "update")
     run.expect("Update those behind")
     run.send(keys)
     assert ended(run) == code
     assert [tip(each) for each in projects] == ["", "", ""]
 
 
-def test_with_yes_nobody_is_asked_and_ctrl_c_stops_a_check(program: Program, projects: list[Path], here: Path) -> None:
+def test_with_yes_nobody_is_asked_and_ctrl_c_stops_a_check(
+    terminal: Terminal, projects: list[Path], here: Path
+) -> None:
     # The first passes; the second would take its time.
     check = f"test -e {here}/seen && sleep 60; touch {here}/seen"
-    run = program("update", "-y", "-j", "1", "--check", check)
+    run = terminal("fleet", "update", "-y", "-j", "1", "--check", check)
     run.expect(r"billing: [^\n]*updated")
     run.sendintr()
     run.expect("Interrupted")

@@ -1,19 +1,16 @@
 """`garscaffold new` with real keystrokes in a real pseudo-terminal."""
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
 
-import pexpect
 import pytest
 import yaml
+
+from tests.commands.terminal import Terminal, ended, pseudo_terminal
 
 pytestmark = pytest.mark.terminal
 
 DOWN, CTRL_C, CTRL_U, ENTER, SPACE = "\x1b[B", "\x03", "\x15", "\r", " "
-
-Terminal = Callable[..., "pexpect.spawn[str]"]
 
 
 @pytest.fixture
@@ -25,31 +22,8 @@ def here(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def terminal(environment: dict[str, str], here: Path) -> Iterator[Terminal]:
-    """Start the program in a pseudo-terminal of 120 columns."""
-    started: list[pexpect.spawn[str]] = []
-
-    def start(*arguments: str, **variables: str) -> "pexpect.spawn[str]":
-        program = pexpect.spawn(
-            sys.executable,
-            ["-m", "garscaffold", *arguments],
-            cwd=str(here),
-            env=cast("Any", {**environment, **variables}),
-            encoding="utf-8",
-            dimensions=(50, 120),
-            timeout=20,
-        )
-        started.append(program)
-        return program
-
-    yield start
-    for program in started:
-        program.close(force=True)
-
-
-def ended(program: "pexpect.spawn[str]") -> int | None:
-    program.expect(pexpect.EOF)
-    program.close()
-    return program.exitstatus
+    with pseudo_terminal(environment, here) as start:
+        yield start
 
 
 def answers(project: Path) -> dict[str, object]:

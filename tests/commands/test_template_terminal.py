@@ -1,19 +1,16 @@
 """Templates of one's own with real keystrokes in a real pseudo-terminal."""
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
 
-import pexpect
 import pytest
 
+from tests.commands.terminal import Terminal, ended, pseudo_terminal
 from tests.template import forks
 from tests.update.templates import git, release
 
 pytestmark = pytest.mark.terminal
 
-Terminal = Callable[..., "pexpect.spawn[str]"]
 QUESTIONS = """\
 project_name: {type: str, help: What is it called}
 team: {type: str, help: Which team, validator: "{% if team == 'x' %}Not x.{% endif %}"}
@@ -22,31 +19,8 @@ team: {type: str, help: Which team, validator: "{% if team == 'x' %}Not x.{% end
 
 @pytest.fixture
 def terminal(environment: dict[str, str], tmp_path: Path) -> Iterator[Terminal]:
-    """Start the program in a pseudo-terminal of 120 columns."""
-    started: list[pexpect.spawn[str]] = []
-
-    def start(*arguments: str) -> "pexpect.spawn[str]":
-        program = pexpect.spawn(
-            sys.executable,
-            ["-m", "garscaffold", *arguments],
-            cwd=str(tmp_path),
-            env=cast("Any", environment),
-            encoding="utf-8",
-            dimensions=(50, 120),
-            timeout=30,
-        )
-        started.append(program)
-        return program
-
-    yield start
-    for program in started:
-        program.close(force=True)
-
-
-def ended(program: "pexpect.spawn[str]") -> int | None:
-    program.expect(pexpect.EOF)
-    program.close()
-    return program.exitstatus
+    with pseudo_terminal(environment, tmp_path) as start:
+        yield start
 
 
 def test_the_questions_are_those_of_the_template(terminal: Terminal, tmp_path: Path) -> None:
