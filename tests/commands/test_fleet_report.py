@@ -41,7 +41,7 @@ def states(page: Path) -> dict[str, str]:
 def test_looks_and_writes_the_page(garscaffold: Garscaffold, fleet: Path, here: Path) -> None:
     done = garscaffold("fleet", "report", "work", "-o", "page.html")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "page.html: 3 projects: 1 behind, 1 conflicts, 1 failed\n"
+    assert done.stdout == "page.html: 3 projects: 1 behind, 1 in conflict, 1 failed\n"
     page = here / "page.html"
     assert states(page) == {"broken": "✕ failed", "orders": "≠ conflicts", "billing": "↑ 1 behind"}
     root = parsed(page.read_text())
@@ -102,7 +102,7 @@ def test_results_come_by_a_pipe_as_well(
     )
     page, _, said = done.stdout.partition("</html>\n")
     assert len(rows(parsed(f"{page}</html>\n"))) == 3
-    assert said == "/dev/stdout: 3 projects: 1 behind, 1 conflicts, 1 failed\n"
+    assert said == "/dev/stdout: 3 projects: 1 behind, 1 in conflict, 1 failed\n"
 
 
 def test_a_page_that_is_there_is_replaced_and_a_link_is_followed(

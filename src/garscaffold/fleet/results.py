@@ -157,5 +157,6 @@ def exit_code(results: Iterable[Result]) -> ExitCode:
 def summary(results: Iterable[Result]) -> str:
     """Return one line that says how many there are of what."""
     found = counts(results)
-    parts = [f"{found[state]} {state}" for state in State if found[state]]
+    words = {**{state: str(state) for state in State}, State.CONFLICTS: "in conflict"}
+    parts = [f"{found[state]} {words[state]}" for state in State if found[state]]
     return f"{found['all']} project{'' if found['all'] == 1 else 's'}: {', '.join(parts) or 'none'}"
