@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from garscaffold.errors import ExitCode, GarscaffoldError
-from garscaffold.fleet.targets import Shard, Target, parse_fleet_file, read_targets
+from garscaffold.fleet.fleet_file import parse_fleet_file
+from garscaffold.fleet.listing import read_targets
+from garscaffold.fleet.targets import Shard, Target
 from tests.fleet.conftest import MakeProject, put_project, start
 from tests.template import forks
 from tests.update.templates import git, write

@@ -16,12 +16,13 @@ from garscaffold.console import Console
 from garscaffold.errors import ExitCode, GarscaffoldError, usage_error
 from garscaffold.fleet import run
 from garscaffold.fleet.documents import Look, joined, to_document
+from garscaffold.fleet.fleet_file import FLEET_FILE
 from garscaffold.fleet.forges import AUTO, PROGRAMS, Forge
 from garscaffold.fleet.job import MOST_TASKS, TOKENS, Job, definition
 from garscaffold.fleet.results import Result, State, exit_code, summary
 from garscaffold.fleet.rollout import Rollout, roll_out
 from garscaffold.fleet.survey import Settings, survey
-from garscaffold.fleet.targets import FLEET_FILE, Target
+from garscaffold.fleet.targets import Target
 from garscaffold.fleet.templates import Templates
 from garscaffold.fleet.texts import line_for, status_text, update_text
 

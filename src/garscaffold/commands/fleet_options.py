@@ -13,7 +13,8 @@ import platformdirs
 
 from garscaffold import git
 from garscaffold.commands.answers import read_data, read_data_file
-from garscaffold.fleet.targets import Shard, Target, read_targets
+from garscaffold.fleet.listing import read_targets
+from garscaffold.fleet.targets import Shard, Target
 from garscaffold.template.source import recorded_source
 
 TARGETS_HELP = """\b
