@@ -84,6 +84,7 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
 SAMPLE = [*covering_combinations(), *unusual_combinations(), *list(every_combination())[::40]]
 
 
+@pytest.mark.clients
 @pytest.mark.parametrize("answers", SAMPLE, ids=name_of)
 def test_our_template_renders_as_with_copier(ours: Path, tmp_path: Path, answers: Mapping[str, Any]) -> None:
     data = {**GIVEN, **answers}

@@ -14,6 +14,8 @@ from garscaffold.tree import File
 from tests.update.situations import SITUATIONS, Situation
 from tests.update.templates import NEW, NEW_EXECUTABLE, OLD, OLD_EXECUTABLE, git, release
 
+pytestmark = pytest.mark.clients
+
 DOCS = Path(__file__).parent.parent.parent / "docs" / "update.md"
 
 
