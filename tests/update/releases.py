@@ -6,6 +6,7 @@ from pathlib import Path
 
 from garscaffold.template import bundle
 from garscaffold.template.plain import Wish
+from garscaffold.template.questions import Questionnaire
 from garscaffold.template.render import Workshop, write_tree
 from garscaffold.template.repository import TemplateRepository, opened
 from tests.update.templates import git
@@ -29,6 +30,20 @@ def versions() -> list[str]:
     """Return its released versions, oldest first."""
     with bundle.packaged_bundle() as packaged:
         return [str(version) for version in bundle.versions(packaged)]
+
+
+def offered(questionnaire: Questionnaire, answers: Mapping[str, object]) -> dict[str, object] | None:
+    """Return those answers to which a version has a question; None where it does not offer one of them."""
+    kept: dict[str, object] = {}
+    for question in questionnaire.questions:
+        if question.name not in answers:
+            continue
+        answer = answers[question.name]
+        choices = question.choices.values() if isinstance(question.choices, dict) else question.choices
+        if choices and not set(answer if isinstance(answer, list) else [answer]) <= set(choices):
+            return None
+        kept[question.name] = answer
+    return kept
 
 
 def generated(repository: TemplateRepository, version: str, answers: Mapping[str, object], folder: Path) -> Path:

@@ -1,11 +1,10 @@
-"""Every released version of our template updates to the newest, over the main combinations of answers."""
+"""Every released version of our template updates to the newest, over the main and the covering combinations."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from _pytest.mark import ParameterSet
-from packaging.version import Version
 
 from garscaffold.template import bundle
 from garscaffold.template.render import Workshop
@@ -13,11 +12,8 @@ from garscaffold.template.repository import TemplateRepository
 from garscaffold.update.journal import Journal
 from garscaffold.update.planning import Update, choose_route, plan_update
 from garscaffold.update.project import open_checkout
-from tests.generated.combinations import main_combinations, name_of
-from tests.update.releases import commit, generated, released_template, versions
-
-# Choices that came later than the first version.
-OFFERED_SINCE = {"uv": "1.1.0", "pip": "1.1.0"}
+from tests.generated.combinations import covering_combinations, main_combinations, name_of
+from tests.update.releases import commit, generated, offered, released_template, versions
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +24,18 @@ def repository() -> Iterator[TemplateRepository]:
 
 def projects() -> list[ParameterSet]:
     """Return every version with every combination of answers that it offers."""
-    return [
-        pytest.param(version, answers, id=f"{version}-{name_of(answers)}")
-        for version in versions()
-        for answers in main_combinations()
-        if all(Version(version) >= Version(OFFERED_SINCE.get(value, "1.0.0")) for value in map(str, answers.values()))
-    ]
+    found: dict[str, ParameterSet] = {}
+    with released_template() as repository:
+        workshop = Workshop(repository)
+        for version in versions():
+            questionnaire = workshop.questionnaire(repository.commit(version))
+            assert questionnaire is not None
+            for answers in (*main_combinations(), *covering_combinations()):
+                kept = offered(questionnaire, answers)
+                if kept is not None:
+                    name = f"{version}-{name_of(kept)}"
+                    found[name] = pytest.param(version, kept, id=name)
+    return list(found.values())
 
 
 def planned(repository: TemplateRepository, project: Path) -> Update:
