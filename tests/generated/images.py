@@ -159,7 +159,9 @@ def engine(
         made.docker("build", "--tag", base, ".", cwd=folder)
     yield made
     listed = made.docker("image", "ls", "--quiet", "--filter", f"reference={SESSION}-*", cwd=folder)
-    made.docker("image", "rm", "--force", *sorted(set(listed.split())), cwd=folder)
+    # Every module that takes this fixture has one of its own, and the first to go takes the images of all.
+    if images := sorted(set(listed.split())):
+        made.docker("image", "rm", "--force", *images, cwd=folder)
     # What later builds took the name from; the label comes with the base image.
     made.docker("image", "prune", "--force", "--filter", f"label={SESSION}=1", cwd=folder)
 
