@@ -154,9 +154,11 @@ def engine(
         bases,
     )
     for version, base in bases.items():
+        # A layer of this session's own: what an earlier one left in the engine's cache must not stand for a build.
         lines = f"FROM python:{version}-slim\nLABEL {SESSION}=1\nENV POETRY_PYPI_MIRROR_URL={mirror}\n"
+        lines += f"RUN echo {SESSION} >/etc/session\n"
         (folder / "Dockerfile").write_text(lines)
-        made.docker("build", "--tag", base, ".", cwd=folder)
+        made.docker("build", "--network=host", "--tag", base, ".", cwd=folder)
     yield made
     listed = made.docker("image", "ls", "--quiet", "--filter", f"reference={SESSION}-*", cwd=folder)
     # Every module that takes this fixture has one of its own, and the first to go takes the images of all.
