@@ -24,10 +24,10 @@ RUN --mount=type=secret,id=gar_adc,required=true pip install acme-lib
 \tCOPY . /app
 >>>>>>> after updating"""
 
-CURRENT = Result("/work/search", "", State.CURRENT, CARRIED, "1.1.0", "1.1.0", dirty=False, drift=())
-BEHIND = Result("/work/ledger", "", State.BEHIND, CARRIED, "1.0.0", "1.1.0", 1, True, 4, drift=())
+CURRENT = Result("/code/search", "", State.CURRENT, CARRIED, "1.1.0", "1.1.0", dirty=False, drift=())
+BEHIND = Result("/code/ledger", "", State.BEHIND, CARRIED, "1.0.0", "1.1.0", 1, True, 4, drift=())
 IN_CONFLICT = Result(
-    "/work/mono",
+    "/code/mono",
     "services/orders/",
     State.CONFLICTS,
     OWN,
@@ -57,7 +57,7 @@ UPDATED = Result(
     pull_request="https://git.example.com/acme/billing/pull/7",
 )
 FAILED = Result(
-    "/work/broken",
+    "/code/broken",
     "",
     State.FAILED,
     sentence="The check `make check` failed with exit code 2, so there is no branch:\nFAILED test_api.py",

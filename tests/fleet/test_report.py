@@ -206,7 +206,7 @@ def test_a_failure_is_told_with_its_mend_and_the_command_to_copy() -> None:
     article = parsed(report([FAILED], OCCASION)).find(".//section[@id='failures']/article")
     assert article is not None
     assert text_of(article) == (
-        "broken in /work/broken The check `make check` failed with exit code 2, so there is no branch: FAILED "
+        "broken in /code/broken The check `make check` failed with exit code 2, so there is no branch: FAILED "
         "test_api.py Mend: Take the committed one: git checkout HEAD -- .copier-answers.yml "
         "git checkout HEAD -- .copier-answers.yml"
     )
@@ -241,8 +241,8 @@ def test_sides_of_any_hunk() -> None:
 def test_updates_link_to_their_pull_requests() -> None:
     results = [
         UPDATED,
-        replace(UPDATED, repository="/work/a", pull_request="", pushed=False, earlier=False),
-        replace(UPDATED, repository="/work/b", pull_request="javascript:alert(1)"),
+        replace(UPDATED, repository="/code/a", pull_request="", pushed=False, earlier=False),
+        replace(UPDATED, repository="/code/b", pull_request="javascript:alert(1)"),
     ]
     section = by_id(parsed(report(results, OCCASION)), "updates")
     assert [[text_of(cell) for cell in row] for row in section.findall(".//tbody/tr")] == [
@@ -305,12 +305,12 @@ def test_the_page_says_when_and_by_what(occasion: Occasion, words: str) -> None:
 @pytest.mark.parametrize(
     ("repository", "project", "command"),
     [
-        ("/work/orders", "", "garscaffold update /work/orders"),
-        ("/work/a b;rm", "x/", "garscaffold update '/work/a b;rm/x'"),
+        ("/code/orders", "", "garscaffold update /code/orders"),
+        ("/code/a b;rm", "x/", "garscaffold update '/code/a b;rm/x'"),
         ("https://git.example.com/x.git", "", "garscaffold update"),
         ("git@git.example.com:x.git", "services/api/", "garscaffold update services/api"),
-        ("/work/a\nb", "", "garscaffold update"),
-        ("/work/\u202eb", "", "garscaffold update"),
+        ("/code/a\nb", "", "garscaffold update"),
+        ("/code/\u202eb", "", "garscaffold update"),
     ],
 )
 def test_the_command_that_updates_a_project_can_be_pasted(repository: str, project: str, command: str) -> None:

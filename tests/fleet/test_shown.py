@@ -63,7 +63,7 @@ def test_no_credential_of_a_url_is_shown(text: str, seen: str) -> None:
         ("https://example.com/\n", ""),
         ("https://exam\u202eple.com/", ""),
         ("git@git.example.com:acme/x.git", ""),
-        ("/work/orders", ""),
+        ("/code/orders", ""),
         ("", ""),
     ],
 )

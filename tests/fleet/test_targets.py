@@ -226,7 +226,7 @@ def test_what_is_no_part_is_wrong_usage(text: str) -> None:
 
 
 def test_a_name_is_the_last_part_of_a_place(tmp_path: Path) -> None:
-    assert Target("/work/a:b").name == "a:b"
-    assert Target("/work/orders.git").name == "orders"
+    assert Target("/code/a:b").name == "a:b"
+    assert Target("/code/orders.git").name == "orders"
     assert Target("git@h:orders.git").name == "orders"
     assert Target(str(forks.bare(tmp_path / "x.git"))).name == "x"
