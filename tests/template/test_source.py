@@ -12,7 +12,7 @@ from garscaffold.template.source import recorded_source
 from tests.template import forks
 from tests.update.templates import release
 
-HOME, HERE = Path("/home/ada"), Path("/work/here")
+HOME, HERE = Path("/home/ada"), Path("/code/here")
 
 
 @pytest.mark.parametrize(
@@ -32,8 +32,8 @@ HOME, HERE = Path("/home/ada"), Path("/work/here")
         ("deploy@git.acme.example:template", "git+deploy@git.acme.example:template"),
         ("git.acme.example:template.git", "git.acme.example:template.git"),
         ("git+git.acme.example:template", "git+git.acme.example:template"),
-        ("  template ", "/work/here/template"),
-        ("../template", "/work/template"),
+        ("  template ", "/code/here/template"),
+        ("../template", "/code/template"),
         ("~/templates/acme", "~/templates/acme"),
     ],
 )
