@@ -166,7 +166,7 @@ def test_it_is_filtered_by_keyboard(show: Shown) -> None:
     page.keyboard.type("nowhere")
     assert page.get_by_role("status").inner_text() == "0 of 5 shown"
     page.keyboard.press("Control+A")
-    page.keyboard.type("Work/MONO")
+    page.keyboard.type("Code/MONO")
     assert page.get_by_role("status").inner_text() == "1 of 5 shown"
     assert visible_rows(page) == ["mono/services/orders"]
     assert page.locator("article:visible").count() == 1
