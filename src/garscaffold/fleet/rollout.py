@@ -5,6 +5,7 @@ goes on where one was cut off: what is done is read from the repository and its 
 """
 
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,6 +25,8 @@ TRAILER = "Template-Version"
 """By this line of their message the commits of an update are known again."""
 SAID = 20
 """How many lines of what a failing check said are kept."""
+MOMENT = 0.5
+"""Seconds within which Ctrl-C is known everywhere."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +212,8 @@ def _committed(
             who = who or git_objects.identity(repository.folder)
             files = project.committed([*update.changes, update.answers])
             made = git_objects.commit_files(repository.folder, tip, files, message_for(update, project.prefix), who=who)
-            _check(repository.folder, made, project.prefix, rollout.check or repository.target.check)
+            check = rollout.check or repository.target.check
+            _check(repository.folder, made, project.prefix, check, rollout.settings.stop)
         except GarscaffoldError as error:
             results.append(_spoiled(each.result, error))
             continue
@@ -218,12 +222,14 @@ def _committed(
     return results, tip
 
 
-def _check(repository: Path, commit: str, prefix: str, check: str) -> None:
+def _check(repository: Path, commit: str, prefix: str, check: str, stop: threading.Event) -> None:
     if not check:
         return
     with _work_tree(repository, commit) as folder:
         done = process.shell(check, cwd=folder / prefix)
     if done.exit_code != 0:
+        # Ctrl-C ends a check as well, and often before we hear of it: the next one shall not begin then.
+        stop.wait(MOMENT)
         said = "\n".join(done.stdout.strip().splitlines()[-SAID:])
         raise GarscaffoldError(
             f"The check `{check}` failed with exit code {done.exit_code}, so there is no branch:\n{said}",
