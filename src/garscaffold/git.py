@@ -8,8 +8,15 @@ from garscaffold import process
 from garscaffold.errors import GarscaffoldError
 from garscaffold.git_words import telling
 
-# No questions, and no index rewritten just because somebody looked.
-QUIET = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+# No questions, and no index rewritten just because somebody looked. ssh asks in the terminal whatever git is told, for
+# several repositories over each other: from OpenSSH 8.4 on it asks a program instead, which never has an answer here
+# (ssh(1), SSH_ASKPASS_REQUIRE).
+QUIET = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "SSH_ASKPASS": "false",
+    "SSH_ASKPASS_REQUIRE": "force",
+}
 MERGE_FAILED = 128
 """`git merge-file` ends with the number of conflicts, or with more than this when it could not work."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from garscaffold import git, process
 from garscaffold.errors import GarscaffoldError
+from garscaffold.git_words import advice, telling
 
 REMOTE = "origin"
 _GIT = ("git", "-c", "safe.bareRepository=all")
@@ -114,12 +115,9 @@ def _fetch(clone: Path, refspec: str) -> None:
 def _remote(command: list[str], place: str, cwd: Path | None = None, settings: Sequence[str] = ()) -> str:
     done = process.run([*_GIT, *settings, *command], cwd=cwd, environment=git.QUIET, check=False)
     if done.exit_code != 0:
-        said = [line for line in done.stderr.strip().splitlines() if line.strip()] or ["it said nothing"]
-        told = next((line for line in said if line.startswith(("fatal:", "error:", " !", "remote:"))), said[-1])
+        where = f"-C {shlex.quote(str(cwd))} " if cwd is not None else ""
         raise GarscaffoldError(
-            f"`git {command[0]}` with {place} failed: {told.strip()}",
-            mend="Check the network and your access with: git "
-            + (f"-C {shlex.quote(str(cwd))} " if cwd is not None else "")
-            + f"ls-remote {shlex.quote(place)}",
+            f"`git {command[0]}` with {place} failed: {telling(done.stderr)}",
+            mend=f"{advice(done.stderr)}: git {where}ls-remote {shlex.quote(place)}",
         )
     return done.stdout

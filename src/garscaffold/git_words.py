@@ -12,6 +12,16 @@ NEXT_TO_NOTHING = (
     "hint:",
     "To ",
 )
+UNASKED = {
+    "Host key verification failed": "Nobody is asked here. Let ssh know the host first, by",
+    "Permission denied (": "Nobody is asked here: a key with a passphrase needs ssh-add. Then check it with",
+}
+"""What mends that ssh had a question, by what it says then."""
+
+
+def advice(text: str) -> str:
+    """Return what helps where git could not reach a repository and said `text`; a command of git's follows."""
+    return next((mend for said, mend in UNASKED.items() if said in text), "Check the network and your access with")
 
 
 def telling(text: str) -> str:

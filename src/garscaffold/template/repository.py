@@ -12,6 +12,7 @@ from packaging.version import InvalidVersion, Version
 
 from garscaffold import git, git_objects
 from garscaffold.errors import GarscaffoldError
+from garscaffold.git_words import advice
 from garscaffold.tree import Tree
 
 ALIASES = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
@@ -60,7 +61,7 @@ def released_versions(location: str) -> dict[Version, str]:
 def unreachable(location: str, error: GarscaffoldError) -> GarscaffoldError:
     """Return the error for a template that cannot be read."""
     if "://" in location or "@" in location:
-        mend = f"Check the network and your access with: git ls-remote {location}"
+        mend = f"{advice(error.sentence)}: git ls-remote {location}"
     else:
         mend = "Put it there; for the template that garscaffold carries: garscaffold template install"
     return GarscaffoldError(f"The template at {location} cannot be read: {error.sentence.rstrip('.')}.", mend=mend)
