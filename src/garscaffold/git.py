@@ -233,11 +233,14 @@ def _elsewhere(*arguments: str) -> str:
 def commit_of(repository: Path, reference: str) -> str:
     """Return the id of the commit that a tag, branch or id stands for, or '' when the repository has no such."""
     # On standard input, where nothing can be taken for an option.
-    for name in (reference, f"refs/remotes/origin/{reference}"):
-        stdin = f"{name}^{{commit}}\n".encode()
-        found = read(repository, "cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=stdin).decode().split()
-        if len(found) == 2 and found[1] == "commit":
-            return found[0]
+    stdin = "".join(f"{name}^{{commit}}\n" for name in (reference, f"refs/remotes/origin/{reference}"))
+    form = "--batch-check=%(objectname) %(objecttype)"
+    for line in (
+        read(repository, "cat-file", form, stdin=stdin.encode("utf-8", "surrogateescape")).decode().splitlines()
+    ):
+        commit, _, kind = line.partition(" ")
+        if kind == "commit":
+            return commit
     return ""
 
 

@@ -194,7 +194,8 @@ def _committed(
 ) -> tuple[list[Result], str]:
     """Make the commits that a branch does not have yet; return all results, and where the branch ends then."""
     tip, results = standing.tip or repository.base, []
-    commit = Commit.read(repository.folder, tip)
+    base = planned[0].project.commit
+    commit = base if tip == base.id else Commit.read(repository.folder, tip)
     who = None
     for each in planned:
         project, update = each.project, each.update

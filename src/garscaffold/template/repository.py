@@ -122,7 +122,7 @@ class TemplateRepository:
     def _once(self, what: str, ask: Callable[[Path, str], str], name: str) -> str:
         # While it is open, a template does not change: a fleet asks the same of it for every project.
         with self._lock:
-            if not self._known.get((what, name)):
+            if (what, name) not in self._known:
                 self._known[what, name] = ask(self.folder, name)
             return self._known[what, name]
 
