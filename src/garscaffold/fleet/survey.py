@@ -10,6 +10,7 @@ from typing import Any
 from garscaffold import git
 from garscaffold.errors import GarscaffoldError
 from garscaffold.fleet.drift import find_drift, paths_of
+from garscaffold.fleet.hunks import hunks_of
 from garscaffold.fleet.repositories import Repository, open_repository
 from garscaffold.fleet.results import Conflict, Drift, Result, State
 from garscaffold.fleet.targets import Target
@@ -20,13 +21,10 @@ from garscaffold.template.render import ANSWERS_FILE
 from garscaffold.template.repository import version_of
 from garscaffold.update.merge import FileChange
 from garscaffold.update.planning import Route, Update, choose_move, choose_route, plan_update
-from garscaffold.update.project import LABELS
 from garscaffold.update.snapshot import Commit, Snapshot, snapshot
 
 WIRING = "wiring"
 """The answer, computed by the template, that lists the files which carry authentication."""
-HUNKS = 20
-"""How many hunks of a conflict are kept: somebody has to look into the file anyway."""
 
 
 @dataclass(frozen=True)
@@ -190,18 +188,4 @@ def _drift(prospect: Prospect) -> tuple[Drift, ...] | None:
 
 def _conflict(change: FileChange) -> Conflict:
     data = change.after.data if change.after else b""
-    return Conflict(change.path, change.detail, tuple(_hunks(data.decode("utf-8", "replace"))[:HUNKS]))
-
-
-def _hunks(text: str) -> list[str]:
-    hunks: list[list[str]] = []
-    inside = False
-    for line in text.splitlines():
-        if line == f"<<<<<<< {LABELS[0]}":
-            inside = True
-            hunks.append([])
-        if inside:
-            hunks[-1].append(line)
-        if line == f">>>>>>> {LABELS[2]}":
-            inside = False
-    return ["\n".join(hunk) for hunk in hunks]
+    return Conflict(change.path, change.detail, tuple(hunks_of(data.decode("utf-8", "replace"))))
