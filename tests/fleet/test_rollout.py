@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import Garscaffold
 from tests.fleet.conftest import BRANCH, Fleet, MakeProject, commit, edit, put_project, shown, start, stray, tip
-from tests.update.templates import git, release, write
+from tests.update.templates import git, release, render, write
 
 
 def everything(folder: Path) -> dict[str, object]:
@@ -538,3 +538,36 @@ def test_ctrl_c_while_a_check_runs_leaves_nothing(
     assert git(mono, "rev-list", "--count", "--all") == ("2" if how == "ignored by the check" else "1")
     assert list(aside.iterdir()) == []
     assert stray(mono) == []
+
+
+def test_one_project_of_a_repository_never_stops_the_others_whatever_it_is(
+    fleet: Fleet, here: Path, home: Path, template: Path, tmp_path: Path
+) -> None:
+    endless = tmp_path / "endless"
+    release(endless, "1.0.0", {"copier.yml": "a: 1\n", "a.txt": "one\n"})
+    endlessly = "{% macro a() %}{{ a() }}{% endmacro %}{{ a() }}"
+    release(endless, "1.1.0", {"copier.yml": "a: 1\n", "a.txt.jinja": endlessly})
+    mono = here / "mono"
+    for name, source in (("a", template), ("b", endless), ("c", template)):
+        render(source, "1.0.0", {}, mono / name, source=str(source))
+    start(mono)
+    for command, state in (("status", "behind"), ("update", "updated")):
+        results = fleet(command, "mono", code=1)
+        assert [each["state"] for each in results] == [state, "failed", state]
+        assert "RecursionError" in results[1]["sentence"]
+
+
+def test_quiet_says_nothing_of_what_went_well_and_all_that_did_not(
+    garscaffold: Garscaffold, make_project: MakeProject, here: Path
+) -> None:
+    make_project("good")
+    done = garscaffold("fleet", "update", ".", "-q")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    edit(make_project("meets"), "line 10\n", "ten\n")
+    commit(here / "meets")
+    (start(here / "bad") / ".copier-answers.yml").write_text("[broken")
+    commit(here / "bad")
+    done = garscaffold("fleet", "update", ".", "-q")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "cannot be read" in done.stderr and "conflict  text.txt" in done.stderr
+    assert done.stderr.splitlines()[-1] == "3 projects: 1 updated, 1 in conflict, 1 failed"

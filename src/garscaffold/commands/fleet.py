@@ -157,10 +157,11 @@ def update(
         ),
         console=console,
     )
-    console.say(update_text(done.results))
+    code = exit_code(done.results)
+    (console.say if code is ExitCode.DONE else console.complain)(update_text(done.results))
     console.result("", to_document(done))
     _report(report, done, console)
-    return exit_code(done.results)
+    return code
 
 
 @fleet.command(

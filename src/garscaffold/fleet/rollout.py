@@ -15,7 +15,7 @@ from garscaffold import git, git_objects, git_remote, process
 from garscaffold.errors import GarscaffoldError
 from garscaffold.fleet.forges import Forge, Proposal
 from garscaffold.fleet.repositories import Repository, open_repository
-from garscaffold.fleet.results import Result, State
+from garscaffold.fleet.results import Result, State, told
 from garscaffold.fleet.survey import Settings, found_projects, look_ahead
 from garscaffold.fleet.targets import Target
 from garscaffold.update.planning import Update
@@ -70,8 +70,9 @@ def roll_out(target: Target, rollout: Rollout) -> list[Result]:
     for prefix in found_projects(repository, commit):
         try:
             prospect = look_ahead(repository, commit, prefix, rollout.settings)
-        except GarscaffoldError as error:
-            results.append(failed(target, error, prefix))
+        except Exception as error:
+            # One project of a repository never stops the others, whatever it is.
+            results.append(_spoiled(Result(target.place, prefix, State.FAILED), error))
             continue
         found = replace(prospect.result(), repository=target.place)
         if found.state is State.BEHIND and prospect.update is not None:
@@ -84,11 +85,6 @@ def roll_out(target: Target, rollout: Rollout) -> list[Result]:
         except GarscaffoldError as error:
             results += [_spoiled(each.result, error) for each in planned]
     return sorted(results, key=lambda result: result.project)
-
-
-def failed(target: Target, error: GarscaffoldError, prefix: str = "") -> Result:
-    """Return the result for what could not be done."""
-    return Result(target.place, prefix, State.FAILED, sentence=error.sentence, mend=error.mend)
 
 
 def branch_for(updates: Sequence[Update]) -> str:
@@ -215,7 +211,7 @@ def _committed(
             made = git_objects.commit_files(repository.folder, tip, files, message_for(update, project.prefix), who=who)
             check = rollout.check or repository.target.check
             _check(repository.folder, made, project.prefix, check, rollout.settings.stop)
-        except GarscaffoldError as error:
+        except Exception as error:
             results.append(_spoiled(each.result, error))
             continue
         tip = made
@@ -251,8 +247,9 @@ def _work_tree(repository: Path, commit: str) -> Iterator[Path]:
             git.read(repository, "worktree", "remove", "--force", str(folder))
 
 
-def _spoiled(result: Result, error: GarscaffoldError) -> Result:
-    return replace(result, state=State.FAILED, sentence=error.sentence, mend=error.mend)
+def _spoiled(result: Result, error: Exception) -> Result:
+    sentence, mend = told(error)
+    return replace(result, state=State.FAILED, sentence=sentence, mend=mend)
 
 
 def _proposal(planned: Sequence[Planned], branch: str, repository: Repository) -> Proposal:

@@ -4,9 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-from garscaffold import __version__
-from garscaffold.errors import GarscaffoldError
-from garscaffold.fleet.results import Result, State
+from garscaffold.fleet.results import Result, State, told
 from garscaffold.fleet.targets import Target
 
 Work = Callable[[Target], Sequence[Result]]
@@ -61,11 +59,6 @@ def _in_turn(targets: Sequence[Target], work: Work, stop: threading.Event) -> li
 def _safely(target: Target, work: Work) -> Sequence[Result]:
     try:
         return work(target)
-    except GarscaffoldError as error:
-        sentence, mend = error.sentence, error.mend
-    except OSError as error:
-        sentence, mend = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.", ""
     except Exception as error:
-        sentence = f"This is a defect of garscaffold {__version__}: {type(error).__name__}: {error}"
-        mend = "Please report it, with what `garscaffold update` says in that repository."
-    return [Result(target.place, target.under, State.FAILED, sentence=sentence, mend=mend)]
+        sentence, mend = told(error)
+        return [Result(target.place, target.under, State.FAILED, sentence=sentence, mend=mend)]

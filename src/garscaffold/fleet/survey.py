@@ -12,7 +12,7 @@ from garscaffold.errors import GarscaffoldError
 from garscaffold.fleet.drift import find_drift, paths_of
 from garscaffold.fleet.hunks import hunks_of
 from garscaffold.fleet.repositories import Repository, open_repository
-from garscaffold.fleet.results import Conflict, Drift, Result, State
+from garscaffold.fleet.results import Conflict, Drift, Result, State, told
 from garscaffold.fleet.targets import Target
 from garscaffold.fleet.templates import Template, Templates
 from garscaffold.template.interview import MissingAnswersError, completed
@@ -98,8 +98,10 @@ def survey(target: Target, settings: Settings) -> list[Result]:
         try:
             prospect = look_ahead(repository, commit, prefix, settings)
             found = replace(prospect.result(), repository=target.place, drift=_drift(prospect))
-        except GarscaffoldError as error:
-            found = Result(target.place, prefix, State.FAILED, sentence=error.sentence, mend=error.mend)
+        except Exception as error:
+            # One project of a repository never stops the others, whatever it is.
+            sentence, mend = told(error)
+            found = Result(target.place, prefix, State.FAILED, sentence=sentence, mend=mend)
         results.append(replace(found, dirty=dirty))
     return results
 
