@@ -17,6 +17,8 @@ QUIET = {
     "SSH_ASKPASS": "false",
     "SSH_ASKPASS_REQUIRE": "force",
 }
+BARE = ("git", "-c", "safe.bareRepository=all")
+"""git where a repository may be bare: it was named by the user, or is our own, so git's guard is not meant."""
 MERGE_FAILED = 128
 """`git merge-file` ends with the number of conflicts, or with more than this when it could not work."""
 
@@ -123,7 +125,7 @@ def is_branch_name(name: str) -> bool:
 
 def is_bare(folder: Path) -> bool:
     """Tell whether `folder`, which exists, is a repository without a work tree."""
-    command = ["git", "-c", "safe.bareRepository=all", "rev-parse", "--is-bare-repository"]
+    command = [*BARE, "rev-parse", "--is-bare-repository"]
     done = process.exchange(command, cwd=folder, environment={**QUIET, "GIT_CEILING_DIRECTORIES": str(folder.parent)})
     return done.exit_code == 0 and done.stdout.strip() == b"true"
 
@@ -277,8 +279,7 @@ def read(repository: Path, *arguments: str, stdin: bytes = b"") -> bytes:
     Raises:
         GarscaffoldError: git failed; what it said last is part of the sentence.
     """
-    # It was named by the user, or is our own copy: git's guard against bare ones that lie around is not meant.
-    return _bytes(repository, *arguments, stdin=stdin, settings=("-c", "safe.bareRepository=all"))
+    return _bytes(repository, *arguments, stdin=stdin, settings=BARE[1:])
 
 
 def _line(folder: Path, *arguments: str) -> str:

@@ -56,7 +56,7 @@ def read_tree(repository: Path, commit: str) -> dict[str, File]:
 
 def line_end_settings(repository: Path) -> Settings:
     """Return the settings by which git converts line ends."""
-    command = ["git", "-c", "safe.bareRepository=all", "config", "--get-regexp", r"^core\.(autocrlf|eol)$"]
+    command = [*git.BARE, "config", "--get-regexp", r"^core\.(autocrlf|eol)$"]
     done = process.run(command, cwd=repository, environment=git.QUIET, check=False)
     found = dict(line.partition(" ")[::2] for line in done.stdout.lower().splitlines())
     autocrlf = found.get("core.autocrlf", "false")
@@ -82,7 +82,7 @@ def attributes(
             stdin = "".join(f"{line}\0" for line in lines).encode("utf-8", "surrogateescape")
             # It is an index of our own: no hook of the repository's has anything to do with it.
             quiet = ["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false"]
-            whole = ["git", "-c", "safe.bareRepository=all", *quiet, *command]
+            whole = [*git.BARE, *quiet, *command]
             done = process.exchange(whole, cwd=repository, environment=environment, stdin=stdin)
             if done.exit_code != 0:
                 raise GarscaffoldError(f"`git {command[0]}` failed: {done.stderr.decode(errors='replace').strip()}")
@@ -207,14 +207,14 @@ def own_commits(repository: Path, tip: str, trailer: str, *, stop: str) -> tuple
 
 
 def is_ancestor(repository: Path, commit: str, other: str) -> bool:
-    """Tell whether a commit is in the history of another, or is that."""
-    command = ["git", "-c", "safe.bareRepository=all", "merge-base", "--is-ancestor", commit, other]
+    """Tell whether a commit, here or unknown, is in the history of one that is here, or is that."""
+    command = [*git.BARE, "merge-base", "--is-ancestor", commit, other]
     return process.run(command, cwd=repository, check=False, environment=git.QUIET).exit_code == 0
 
 
 def current_branch(repository: Path) -> str:
     """Return the name of the branch that HEAD names, '' for none."""
-    command = ["git", "-c", "safe.bareRepository=all", "symbolic-ref", "--quiet", "--short", "HEAD"]
+    command = [*git.BARE, "symbolic-ref", "--quiet", "--short", "HEAD"]
     return process.run(command, cwd=repository, check=False, environment=git.QUIET).stdout.strip()
 
 

@@ -12,7 +12,6 @@ from garscaffold.errors import GarscaffoldError
 from garscaffold.git_words import advice, telling
 
 REMOTE = "origin"
-_GIT = ("git", "-c", "safe.bareRepository=all")
 
 
 def clone_newest(url: str, destination: Path) -> None:
@@ -104,7 +103,7 @@ def push_branch(repository: Path, branch: str, commit: str, *, expected: str) ->
 
 def remote_url(repository: Path) -> str:
     """Return the URL of the remote, '' where there is none."""
-    command = [*_GIT, "config", "--get", f"remote.{REMOTE}.url"]
+    command = [*git.BARE, "config", "--get", f"remote.{REMOTE}.url"]
     return process.run(command, cwd=repository, environment=git.QUIET, check=False).stdout.strip()
 
 
@@ -113,7 +112,7 @@ def _fetch(clone: Path, refspec: str) -> None:
 
 
 def _remote(command: list[str], place: str, cwd: Path | None = None, settings: Sequence[str] = ()) -> str:
-    done = process.run([*_GIT, *settings, *command], cwd=cwd, environment=git.QUIET, check=False)
+    done = process.run([*git.BARE, *settings, *command], cwd=cwd, environment=git.QUIET, check=False)
     if done.exit_code != 0:
         where = f"-C {shlex.quote(str(cwd))} " if cwd is not None else ""
         raise GarscaffoldError(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from packaging.version import Version
 
-from garscaffold import git_publish
+from garscaffold import git_objects, git_publish
 from garscaffold.errors import GarscaffoldError
 from garscaffold.git_publish import Refs, Refusal
 from garscaffold.git_words import NOTHING
@@ -59,7 +59,7 @@ def plan_publication(repository: TemplateRepository, remote: str, *, with_branch
     move: Change | None = None
     if not tip:
         move = Change(Action.CREATE, "branch", branch, f"at {commit[:7]}")
-    elif git_publish.is_ancestor(repository.folder, tip, commit):
+    elif git_objects.is_ancestor(repository.folder, tip, commit):
         move = Change(Action.CHANGE, "branch", branch, f"{tip[:7]} → {commit[:7]}") if tip != commit else None
     else:
         notes += _what_they_have(repository, remote, branch, tip, commit)
@@ -114,7 +114,7 @@ def _what_they_have(repository: TemplateRepository, remote: str, branch: str, ti
             mend="Publish to an empty repository, made without a first commit (no README).",
         )
     own = git_publish.count_between(repository.folder, commit, tip)
-    if git_publish.is_ancestor(repository.folder, commit, tip):
+    if git_objects.is_ancestor(repository.folder, commit, tip):
         return [f"{branch} at {remote} has all of it and {_commits(own)} on top, so it stays as it is."]
     lacking = git_publish.count_between(repository.folder, tip, commit)
     return [
