@@ -3,8 +3,8 @@
 import re
 import shlex
 import shutil
-import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from garscaffold import git, process
@@ -14,35 +14,93 @@ from garscaffold.git_words import advice, telling
 REMOTE = "origin"
 
 
+@dataclass(frozen=True)
+class Look:
+    """What a remote has now.
+
+    Args:
+        head: Its default branch as a whole name; '' where its HEAD is on no branch.
+        commit: The commit that HEAD stands for; '' for none.
+        branch: The branch that was asked about; '' where none was.
+    """
+
+    head: str
+    commit: str
+    branch: str
+
+
+def look(url: str, branch: str = "") -> Look:
+    """Ask a remote which branch is its default one now, and whether it has another one.
+
+    Raises:
+        GarscaffoldError: It cannot be read, or has no such branch.
+    """
+    # By its URL and outside of any clone: what fails here is not the clone's fault.
+    asked = ["HEAD", *([f"refs/heads/{branch}"] if branch else [])]
+    told = _remote(["ls-remote", "--symref", "--", url, *asked], url)
+    if branch and f"\trefs/heads/{branch}\n" not in told:
+        raise GarscaffoldError(f"{url} has no branch {branch}.", mend="Name one that it has as base.")
+    head = re.search(r"^ref: (refs/heads/\S+)\tHEAD$", told, re.MULTILINE)
+    commit = re.search(r"^([0-9a-f]+)\tHEAD$", told, re.MULTILINE)
+    return Look(head[1] if head else "", commit[1] if commit else "", branch)
+
+
 def clone_newest(url: str, destination: Path) -> None:
     """Clone the newest commit of a repository's default branch, without a work tree; all of it, or nothing.
+
+    An older clone at the destination is replaced, and its branches are kept as far as they can be read.
+
+    Args:
+        url: The repository.
+        destination: Where the clone will be; nobody else may be at work there.
 
     Raises:
         GarscaffoldError: It cannot be read; what git said is part of the sentence.
     """
     destination.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".clone-") as aside:
-        draft = Path(aside) / "clone.git"
+    # Always of the same name: what a run left that was killed here is swept by the next one.
+    draft = destination.with_suffix(".draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
         # Whatever somebody else calls the first remote of a clone.
         settings = ["-c", f"clone.defaultRemoteName={REMOTE}"]
         command = ["clone", "--quiet", "--bare", "--depth=1", "--single-branch", "--", url, str(draft)]
         _remote(command, url, settings=settings)
-        shutil.rmtree(destination, ignore_errors=True)
+        if destination.is_dir():
+            kept = ["fetch", "--quiet", "--no-tags", "--update-shallow", str(destination), "refs/heads/*:refs/heads/*"]
+            process.run([*git.BARE, *kept], cwd=draft, environment=git.QUIET, check=False)
+            shutil.rmtree(destination, ignore_errors=True)
         draft.rename(destination)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
-def fetch_newest(clone: Path) -> None:
-    """Bring the default branch of a clone to its newest commit.
+def fetch_newest(clone: Path, there: Look) -> None:
+    """Bring a clone to what its remote has now: the default branch, or the commit that its HEAD is at, and the branch.
 
     Raises:
-        GarscaffoldError: The remote cannot be read.
+        GarscaffoldError: git cannot do it.
     """
     # A default branch may be called otherwise since.
-    told = _remote(["ls-remote", "--symref", "--", REMOTE, "HEAD"], REMOTE, cwd=clone)
-    found = re.search(r"^ref: (refs/heads/\S+)\tHEAD$", told, re.MULTILINE)
-    if found:
-        _fetch(clone, f"+{found[1]}:{found[1]}")
-        git.read(clone, "symbolic-ref", "HEAD", found[1])
+    if there.head:
+        _fetch(clone, f"+{there.head}:{there.head}")
+        git.read(clone, "symbolic-ref", "HEAD", there.head)
+    elif there.commit:
+        _fetch(clone, "+HEAD")
+        git.read(clone, "update-ref", "--no-deref", "HEAD", "FETCH_HEAD")
+    else:
+        # What a new clone has then: a branch that is not there yet.
+        git.read(clone, "symbolic-ref", "HEAD", "refs/heads/none")
+    if there.branch:
+        fetch_branch(clone, there.branch)
+
+
+def is_sound(clone: Path) -> bool:
+    """Tell whether a clone in which nobody is at work has all its objects, and no lock that a killed git left."""
+    if next(clone.rglob("*.lock"), None) is not None:
+        return False
+    command = [*git.BARE, "fsck", "--no-dangling", "--no-progress"]
+    return process.run(command, cwd=clone, environment=git.QUIET, check=False).exit_code == 0
 
 
 def fetch_branch(clone: Path, branch: str) -> None:

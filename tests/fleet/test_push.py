@@ -137,7 +137,7 @@ def test_a_url_is_cloned_once_and_a_second_machine_goes_on(
 ) -> None:
     url = f"file://{remote}"
     (result,) = fleet("update", url)
-    (clone,) = (home / ".cache/garscaffold/fleet").iterdir()
+    (clone,) = (home / ".cache/garscaffold/fleet").glob("*.git")
     assert (result["name"], result["dirty"]) == ("orders", None)
     assert (tip(clone), tip(remote)) == (result["commit"], "")
     (first,) = fleet("update", url, "--push")
@@ -154,7 +154,8 @@ def test_a_url_is_cloned_once_and_a_second_machine_goes_on(
     assert "forty" in shown(remote, "text.txt")
     (behind,) = fleet("update", url, "--push")
     assert (behind["earlier"], behind["commit"], tip(clone)) == (True, moved["commit"], moved["commit"])
-    assert [path.name for path in (home / ".cache/garscaffold/fleet").iterdir()] == [clone.name]
+    names = sorted(path.name for path in (home / ".cache/garscaffold/fleet").iterdir())
+    assert names == [clone.name, clone.with_suffix(".lock").name]
     git(remote, "branch", "--quiet", "--force", "main", BRANCH)
     assert fleet("update", url, "--push")[0]["state"] == "up to date"
 

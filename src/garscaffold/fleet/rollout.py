@@ -14,7 +14,7 @@ from pathlib import Path
 from garscaffold import git, git_objects, git_remote, process
 from garscaffold.errors import GarscaffoldError
 from garscaffold.fleet.forges import Forge, Proposal
-from garscaffold.fleet.repositories import Repository, open_repository
+from garscaffold.fleet.repositories import Repository
 from garscaffold.fleet.results import Result, State, told
 from garscaffold.fleet.survey import Settings, found_projects, look_ahead
 from garscaffold.fleet.targets import Target
@@ -63,7 +63,11 @@ def roll_out(target: Target, rollout: Rollout) -> list[Result]:
     Raises:
         GarscaffoldError: The repository cannot be read.
     """
-    repository = open_repository(target, rollout.settings.clones)
+    return rollout.settings.at(target, lambda repository: _rolled_out(repository, rollout))
+
+
+def _rolled_out(repository: Repository, rollout: Rollout) -> list[Result]:
+    target = repository.target
     commit = Commit.read(repository.folder, repository.base)
     results: list[Result] = []
     planned: list[Planned] = []
