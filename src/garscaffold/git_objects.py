@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from garscaffold import git, process
-from garscaffold.errors import GarscaffoldError
+from garscaffold.errors import ChangedMeanwhileError, GarscaffoldError
 from garscaffold.line_ends import Settings
 from garscaffold.tree import File, Kind
 
@@ -161,25 +161,46 @@ def commit_files(
     return made
 
 
-def put_branch(repository: Path, branch: str, commit: str, *, replaces: bool) -> None:
-    """Make a branch point to a commit.
+def put_branch(repository: Path, branch: str, commit: str, *, expected: str) -> None:
+    """Make a branch point to a commit, over nothing else than what is expected there.
 
     Args:
         repository: The repository.
         branch: The branch's name.
         commit: The commit.
-        replaces: The branch is there already and may lose what it has.
+        expected: The id of the commit that it has, which it may lose; '' where it is not there.
 
     Raises:
-        GarscaffoldError: It is checked out somewhere, or is there and `replaces` is not set.
+        ChangedMeanwhileError: It has another one.
+        GarscaffoldError: It is checked out somewhere, or git cannot write it.
     """
+    if not _has(repository, branch, expected):
+        raise _changed_meanwhile(branch)
     try:
-        git.read(repository, "branch", "--quiet", "--no-track", *(["--force"] if replaces else []), branch, commit)
+        git.read(repository, "branch", "--quiet", "--no-track", *(["--force"] if expected else []), branch, commit)
     except GarscaffoldError as error:
+        if not _has(repository, branch, expected):
+            raise _changed_meanwhile(branch) from error
+        where = git.read(repository, "for-each-ref", "--format=%(worktreepath)", f"refs/heads/{branch}")
+        if folder := where.decode("utf-8", "surrogateescape").strip():
+            raise GarscaffoldError(
+                f"The branch {branch} is checked out in {folder}, and has to be made again.",
+                mend="Check out another one there, or choose another name: --branch NAME",
+            ) from error
         raise GarscaffoldError(
             f"The branch {branch} could not be written. {error.sentence}",
-            mend="Where it is checked out, check out another one there; or choose another name: --branch NAME",
+            mend="Mend what git says, then run it again; or choose another name: --branch NAME",
         ) from error
+
+
+def _has(repository: Path, branch: str, commit: str) -> bool:
+    return git.commit_of(repository, f"refs/heads/{branch}") == commit
+
+
+def _changed_meanwhile(branch: str) -> GarscaffoldError:
+    return ChangedMeanwhileError(
+        f"Somebody else wrote the branch {branch} meanwhile.", mend="Run it again: it looks at what is there."
+    )
 
 
 def own_commits(repository: Path, tip: str, trailer: str, *, stop: str) -> tuple[int, str]:

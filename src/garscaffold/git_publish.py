@@ -6,7 +6,7 @@ from pathlib import Path
 
 from garscaffold import git, process
 from garscaffold.errors import GarscaffoldError
-from garscaffold.git_words import telling
+from garscaffold.git_words import refusals, telling
 
 # What git writes is read below, so it has to be in English.
 _ENVIRONMENT = {**git.QUIET, "LC_ALL": "C"}
@@ -104,10 +104,4 @@ def push(repository: Path, location: str, refspecs: Sequence[str], *, atomic: bo
     done = process.run(command, cwd=repository, environment=_ENVIRONMENT, check=False)
     if done.exit_code == 0:
         return None
-    reasons = {}
-    for line in done.stdout.splitlines():
-        flag, _, rest = line.partition("\t")
-        names, _, summary = rest.partition("\t")
-        if flag == "!" and "atomic" not in summary:
-            reasons[names.partition(":")[2].split("/", 2)[-1]] = summary.partition("(")[2].rstrip(")") or summary
-    return Refusal(reasons, telling(done.stderr), "does not support --atomic push" in done.stderr)
+    return Refusal(refusals(done.stdout), telling(done.stderr), "does not support --atomic push" in done.stderr)

@@ -1,5 +1,6 @@
 """What goes between a git repository and its remote: clones, fetches, pushes."""
 
+import os
 import re
 import shlex
 import shutil
@@ -8,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from garscaffold import git, process
-from garscaffold.errors import GarscaffoldError
-from garscaffold.git_words import advice, telling
+from garscaffold.errors import ChangedMeanwhileError, GarscaffoldError
+from garscaffold.git_words import NOTHING, advice, is_meanwhile, refusals, telling
 
 REMOTE = "origin"
+REFUSED = 1
+"""How `git push` ends where it was refused; where nothing could be reached, it is 128."""
 
 
 @dataclass(frozen=True)
@@ -152,11 +155,16 @@ def push_branch(repository: Path, branch: str, commit: str, *, expected: str) ->
         expected: The id of the commit that the remote has there; '' for none.
 
     Raises:
-        GarscaffoldError: The remote refused it.
+        ChangedMeanwhileError: The remote has something else there.
+        GarscaffoldError: The remote refused it, or cannot be reached.
     """
     lease = f"--force-with-lease=refs/heads/{branch}:{expected}"
-    command = ["push", "--quiet", "--no-follow-tags", lease, REMOTE, f"{commit}:refs/heads/{branch}"]
-    _remote(command, REMOTE, repository)
+    command = ["push", "--quiet", "--porcelain", "--no-follow-tags", lease, REMOTE, f"{commit}:refs/heads/{branch}"]
+    # What git writes is read here, so it has to be in English.
+    environment = {**git.QUIET, "LC_ALL": "C"}
+    done = process.run([*git.BARE, *command], cwd=repository, environment=environment, check=False)
+    if done.exit_code != 0:
+        raise _refused(repository, branch, done)
 
 
 def remote_url(repository: Path) -> str:
@@ -167,6 +175,37 @@ def remote_url(repository: Path) -> str:
 
 def _fetch(clone: Path, refspec: str) -> None:
     _remote(["fetch", "--quiet", "--no-tags", "--depth=1", REMOTE, refspec], REMOTE, clone)
+
+
+def _refused(repository: Path, branch: str, done: process.Result) -> GarscaffoldError:
+    reasons, said = refusals(done.stdout), telling(done.stderr)
+    told = f": {said}" if said not in {*reasons.values(), NOTHING} else "."
+    named = shlex.quote(str(repository))
+    if is_meanwhile(reasons, said):
+        return ChangedMeanwhileError(
+            f"Somebody else pushed to the branch {branch} at {REMOTE} meanwhile, and nothing was pushed over it.",
+            mend="Run it again: it looks at what is there.",
+        )
+    if reasons:
+        return GarscaffoldError(
+            f"{REMOTE} refused the branch {branch} ({', '.join(reasons.values())}){told}",
+            mend="Ask there for the right to push it, or choose a name that is allowed: --branch NAME",
+        )
+    if done.exit_code == REFUSED and _has_hook(repository, "pre-push"):
+        said = telling(f"{done.stderr}\n{done.stdout}")
+        return GarscaffoldError(
+            f"The hook pre-push of {repository} refused the branch {branch}: {said}",
+            mend="Mend what it finds, then run it again.",
+        )
+    help_first = advice(done.stderr, otherwise="Ask for the right to push there, or check the network with")
+    return GarscaffoldError(
+        f"`git push` with {REMOTE} failed: {said}", mend=f"{help_first}: git -C {named} ls-remote {REMOTE}"
+    )
+
+
+def _has_hook(repository: Path, name: str) -> bool:
+    path = git.read(repository, "rev-parse", "--git-path", f"hooks/{name}").decode("utf-8", "surrogateescape")
+    return os.access(repository / path.removesuffix("\n"), os.X_OK)
 
 
 def _remote(command: list[str], place: str, cwd: Path | None = None, settings: Sequence[str] = ()) -> str:

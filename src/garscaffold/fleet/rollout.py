@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from garscaffold import git, git_objects, git_remote, process
-from garscaffold.errors import GarscaffoldError
+from garscaffold.errors import ChangedMeanwhileError, GarscaffoldError
 from garscaffold.fleet.forges import Forge, Proposal
 from garscaffold.fleet.repositories import Repository
 from garscaffold.fleet.results import Result, State, told
@@ -124,6 +124,14 @@ class Standing:
 
 
 def _branched(repository: Repository, planned: Sequence[Planned], rollout: Rollout) -> Sequence[Result]:
+    try:
+        return _branched_once(repository, planned, rollout)
+    except ChangedMeanwhileError:
+        # Most often it is another run with the same update, which is done then.
+        return _branched_once(repository, planned, rollout)
+
+
+def _branched_once(repository: Repository, planned: Sequence[Planned], rollout: Rollout) -> Sequence[Result]:
     branch = rollout.branch or branch_for([each.update for each in planned])
     folder = repository.folder
     if branch == repository.branch:
@@ -139,12 +147,14 @@ def _branched(repository: Repository, planned: Sequence[Planned], rollout: Rollo
     if tip == repository.base or not any(each.state is State.UPDATED for each in results):
         return results
     if tip != local and not here.foreign:
-        git_objects.put_branch(folder, branch, tip, replaces=bool(local))
+        git_objects.put_branch(folder, branch, tip, expected=local)
     try:
         # Whoever went on from our commits pushes that, unless nobody has it yet.
         if rollout.push and tip != remote and not (remote and chosen.foreign):
             git_remote.push_branch(folder, branch, tip, expected=remote)
         url = rollout.forge.propose(repository, _proposal(planned, branch, repository)) if rollout.forge else ""
+    except ChangedMeanwhileError:
+        raise
     except GarscaffoldError as error:
         return [_spoiled(replace(each, branch=branch), error) if _is_done(each) else each for each in results]
     return [

@@ -11,12 +11,11 @@ from packaging.version import Version
 from garscaffold import git_objects, git_publish
 from garscaffold.errors import GarscaffoldError
 from garscaffold.git_publish import Refs, Refusal
-from garscaffold.git_words import NOTHING
+from garscaffold.git_words import NOTHING, is_meanwhile
 from garscaffold.plan import Action, Change, Plan, Step
 from garscaffold.template.repository import TemplateRepository, version_of
 
 BRANCH = "main"
-CHANGED_MEANWHILE = frozenset({"already exists", "fetch first", "non-fast-forward", "failed to update ref"})
 
 
 @dataclass(frozen=True)
@@ -153,10 +152,10 @@ def _push(repository: TemplateRepository, remote: str, refspecs: list[str]) -> N
 def _refused(remote: str, refusal: Refusal, outcome: str) -> GarscaffoldError:
     reasons = set(refusal.reasons.values())
     again = "Ask for the right to push there, then run it again."
+    if is_meanwhile(refusal.reasons, refusal.said):
+        return GarscaffoldError(f"{remote} was changed meanwhile. {outcome}", mend="Run the same command again.")
     if not reasons:
         return GarscaffoldError(f"{remote} cannot be pushed to: {refusal.said}. {outcome}", mend=again)
-    if reasons <= CHANGED_MEANWHILE:
-        return GarscaffoldError(f"{remote} was changed meanwhile. {outcome}", mend="Run the same command again.")
     if "branch is currently checked out" in reasons:
         return GarscaffoldError(
             f"{remote} is somebody's checkout, and a push would change it under their hands. {outcome}",
