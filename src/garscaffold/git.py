@@ -234,7 +234,9 @@ def _elsewhere(*arguments: str) -> str:
 
 def commit_of(repository: Path, reference: str) -> str:
     """Return the id of the commit that a tag, branch or id stands for, or '' when the repository has no such."""
-    # On standard input, where nothing can be taken for an option.
+    # On standard input, where nothing can be taken for an option, and each line is asked about by itself.
+    if "\n" in reference:
+        return ""
     stdin = "".join(f"{name}^{{commit}}\n" for name in (reference, f"refs/remotes/origin/{reference}"))
     form = "--batch-check=%(objectname) %(objecttype)"
     for line in (
