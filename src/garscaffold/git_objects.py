@@ -227,6 +227,13 @@ def own_commits(repository: Path, tip: str, trailer: str, *, stop: str) -> tuple
     return count, ""
 
 
+def messages(repository: Path, base: str, tip: str) -> list[str]:
+    """Return the messages of the commits of a branch from its base on, the oldest first."""
+    command = ["log", "--no-show-signature", "--first-parent", "--reverse", "-z", "--format=%B", f"{base}..{tip}"]
+    output = git.read(repository, *command).decode("utf-8", "replace")
+    return [message.strip() for message in output.split("\0") if message.strip()]
+
+
 def is_ancestor(repository: Path, commit: str, other: str) -> bool:
     """Tell whether a commit, here or unknown, is in the history of one that is here, or is that."""
     command = [*git.BARE, "merge-base", "--is-ancestor", commit, other]

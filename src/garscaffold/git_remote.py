@@ -130,6 +130,16 @@ def remote_branch(repository: Path, branch: str) -> str:
     return output.partition("\t")[0]
 
 
+def branches(repository: Path, pattern: str) -> list[str]:
+    """Return the names of the remote's branches of a pattern.
+
+    Raises:
+        GarscaffoldError: It cannot be read.
+    """
+    output = _remote(["ls-remote", "--", REMOTE, f"refs/heads/{pattern}"], REMOTE, cwd=repository)
+    return [line.partition("\trefs/heads/")[2] for line in output.splitlines() if "\trefs/heads/" in line]
+
+
 def fetch_commits(repository: Path, branch: str, *, depth: int = 0) -> None:
     """Bring the commits of a remote's branch here, under no name.
 

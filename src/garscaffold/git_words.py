@@ -3,6 +3,9 @@
 import re
 from collections.abc import Mapping
 
+CREDENTIAL = re.compile(
+    r"(?<=://)[^\s/@\"'<>]*:[^\s/@\"'<>]*@|(?<=https://)[^\s/@:\"'<>]+@|(?<=http://)[^\s/@:\"'<>]+@"
+)
 NOTHING = "git said nothing"
 NEXT_TO_NOTHING = (
     "Please make sure you have the correct access rights",
@@ -64,10 +67,16 @@ def is_meanwhile(reasons: Mapping[str, str], said: str) -> bool:
     return bool(told) and all(map(MEANWHILE.search, told)) and not any(IN_THE_WAY in each for each in [*told, said])
 
 
+def without_credentials(text: str) -> str:
+    """Return a text without the user and password of the URLs in it; the name alone, as of ssh, stays."""
+    return CREDENTIAL.sub("…@", text)
+
+
 def telling(text: str) -> str:
     """Return what of git's words says something, in one line."""
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith(NEXT_TO_NOTHING) and not line.startswith("! [")]
     words = [line.removeprefix("remote: ").removeprefix("error: ").removeprefix("fatal: ").strip() for line in lines]
     told = [word for word in dict.fromkeys(words) if word and word != "remote:"]
-    return "; ".join(told[:3]) or NOTHING
+    # It repeats the address that it was given.
+    return without_credentials("; ".join(told[:3])) or NOTHING

@@ -70,7 +70,8 @@ class Fleet:
     here: Path
 
     def __call__(self, command: str, *arguments: str | Path, code: int = 0, **variables: str) -> list[dict[str, Any]]:
-        done = self.run("fleet", command, "--json", *arguments, **variables)
+        pushes = {"--push", "--pull-request"} & set(map(str, arguments))
+        done = self.run("fleet", command, "--json", *arguments, *(["-y"] if pushes else []), **variables)
         assert done.returncode == code, done.stderr + done.stdout
         document = json.loads(done.stdout)
         assert document["summary"]["all"] == len(document["projects"])

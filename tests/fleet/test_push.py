@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Garscaffold
 from tests.fleet.conftest import BRANCH, Fleet, MakeProject, commit, edit, put_project, shown, start, stray, tip
 from tests.template import forks
 from tests.update.templates import git, write
@@ -57,6 +58,20 @@ def test_a_branch_is_pushed_once_and_again_where_the_base_has_moved_on(
     git(remote, "branch", "-D", BRANCH)
     (late,) = fleet("update", "orders", "--push")
     assert (late["earlier"], late["pushed"], tip(remote)) == (True, True, moved["commit"])
+
+
+@pytest.mark.parametrize("option", [["--push"], ["--pull-request", "auto"]], ids=["push", "pull request"])
+def test_without_a_terminal_nothing_is_pushed_before_somebody_says_yes(
+    garscaffold: Garscaffold, orders: Path, remote: Path, option: list[str]
+) -> None:
+    done = garscaffold("fleet", "update", "orders", *option)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "error: There is nobody to ask whether the branches are to be pushed, and nothing was done.\n"
+        "mend:  Add -y to do it, or --dry-run to see only what would be done.\n"
+    )
+    assert (tip(remote), tip(orders)) == ("", "")
+    assert garscaffold("fleet", "update", "orders", *option, "--dry-run").returncode == 0
 
 
 def test_what_somebody_pushed_to_the_branch_stays(fleet: Fleet, orders: Path, remote: Path, tmp_path: Path) -> None:

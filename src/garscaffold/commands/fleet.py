@@ -116,6 +116,7 @@ Examples:
 \b
 No work tree is touched: each update is a commit on a branch of its own, made from what is committed. A project
 with conflicts gets none; it is for `garscaffold update`. Run again, it goes on where it was cut off.
+Without a terminal, --push and --pull-request need -y.
 Exit codes: 1 when a repository failed, 3 when none failed and some have conflicts.""",
 )
 @click.option("--branch", metavar="NAME", default="", help="The branch; garscaffold/template-VERSION by default.")
@@ -143,6 +144,14 @@ def update(
     """Update every project to a newer version of its template, on a branch."""
     if branch and not git.is_branch_name(branch):
         raise usage_error(f"{branch!r} is no name for a branch.", mend="Such as: --branch template-update")
+    forge = Forge(pull_request) if pull_request else None
+    if (push or forge) and not (dry_run or console.assume_yes or console.interactive):
+        raise usage_error(
+            "There is nobody to ask whether the branches are to be pushed, and nothing was done.",
+            mend="Add -y to do it, or --dry-run to see only what would be done.",
+        )
+    if forge and not dry_run:
+        forge.refuse_missing()
     if dry_run or (console.interactive and not console.assume_yes):
         found = look(request(), console=console)
         if dry_run:
@@ -154,9 +163,7 @@ def update(
             raise GarscaffoldError("Nothing was changed, as you said.")
     done = carry_out(
         request(),
-        lambda settings: Rollout(
-            settings, branch, check, push or bool(pull_request), Forge(pull_request) if pull_request else None
-        ),
+        lambda settings: Rollout(settings, branch, check, push or forge is not None, forge),
         console=console,
     )
     code = exit_code(done.results)

@@ -4,6 +4,7 @@ Nothing of it needs a work tree, so that nobody's unsaved work is touched; a che
 goes on where one was cut off: what is done is read from the repository and its remote, and nowhere else.
 """
 
+import shlex
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,9 @@ from pathlib import Path
 
 from garscaffold import git, git_objects, git_remote, process
 from garscaffold.errors import ChangedMeanwhileError, GarscaffoldError
-from garscaffold.fleet.forges import Forge, Proposal
+from garscaffold.fleet.forges import Forge, Request, Stage
+from garscaffold.fleet.messages import TRAILER, branch_for, message_for, versions_in
+from garscaffold.fleet.proposals import decided, propose
 from garscaffold.fleet.repositories import Repository
 from garscaffold.fleet.results import Result, State, told
 from garscaffold.fleet.survey import Settings, found_projects, look_ahead
@@ -21,8 +24,6 @@ from garscaffold.fleet.targets import Target
 from garscaffold.update.planning import Update
 from garscaffold.update.snapshot import Commit, Snapshot
 
-TRAILER = "Template-Version"
-"""By this line of their message the commits of an update are known again."""
 SAID = 20
 """How many lines of what a failing check said are kept."""
 MOMENT = 0.5
@@ -91,25 +92,6 @@ def _rolled_out(repository: Repository, rollout: Rollout) -> list[Result]:
     return sorted(results, key=lambda result: result.project)
 
 
-def branch_for(updates: Sequence[Update]) -> str:
-    """Return the name of the branch of an update, the same at every run."""
-    versions = sorted({update.end for update in updates})
-    return f"garscaffold/template-{'-'.join(versions)}"
-
-
-def message_for(update: Update, prefix: str) -> str:
-    """Return the message of an update's commit: what was released, and the line by which it is known again."""
-    where = f" in {prefix.rstrip('/')}" if prefix else ""
-    what = f"from template {update.start} to {update.end}"
-    if update.moves:
-        what = f"to template {update.end} of {update.source}"
-    elif update.start == update.end:
-        what = f"with other answers to template {update.end}"
-    notes = [f"{release.version}\n\n{release.notes}".strip() for release in update.changelog]
-    parts = [f"chore: update {what}{where}", *notes, f"{TRAILER}: {update.end}"]
-    return "\n\n".join(parts) + "\n"
-
-
 @dataclass(frozen=True)
 class Standing:
     """What a branch has of an update.
@@ -138,6 +120,11 @@ def _branched_once(repository: Repository, planned: Sequence[Planned], rollout: 
         raise GarscaffoldError(
             f"The branch {branch} is the one that the update starts from.", mend="Choose another name: --branch NAME"
         )
+    # What can be known before a push is: which forge it is, that somebody is signed in, what a team said before.
+    host = rollout.forge.at(folder) if rollout.forge else None
+    requests = host.requests(branch) if host else []
+    if ended := decided(requests, repository, {each.update.end for each in planned}):
+        return [_decided(each.result, ended, branch, repository) for each in planned]
     remote = _fetched(repository, branch) if rollout.push else ""
     local = git.commit_of(folder, f"refs/heads/{branch}")
     here, there = _standing(repository, planned, local), _standing(repository, planned, remote)
@@ -148,19 +135,56 @@ def _branched_once(repository: Repository, planned: Sequence[Planned], rollout: 
         return results
     if tip != local and not here.foreign:
         git_objects.put_branch(folder, branch, tip, expected=local)
+    # Whoever went on from our commits pushes that, unless nobody has it yet.
+    pushes = rollout.push and tip != remote and not (remote and chosen.foreign)
     try:
-        # Whoever went on from our commits pushes that, unless nobody has it yet.
-        if rollout.push and tip != remote and not (remote and chosen.foreign):
+        if pushes:
             git_remote.push_branch(folder, branch, tip, expected=remote)
-        url = rollout.forge.propose(repository, _proposal(planned, branch, repository)) if rollout.forge else ""
     except ChangedMeanwhileError:
         raise
     except GarscaffoldError as error:
         return [_spoiled(replace(each, branch=branch), error) if _is_done(each) else each for each in results]
+    url, left = "", None
+    try:
+        if host:
+            texts = _messages(repository, planned, tip)
+            url, left = propose(host, requests, repository, branch, texts, is_new=pushes)
+    except GarscaffoldError as error:
+        told = GarscaffoldError(f"The branch is pushed, and {error.sentence}", mend=error.mend)
+        return [
+            _spoiled(replace(each, branch=branch, pushed=True), told) if _is_done(each) else each for each in results
+        ]
+    sentence, mend = (left.sentence, left.mend) if left else ("", "")
     return [
-        replace(each, branch=branch, pushed=rollout.push, pull_request=url) if _is_done(each) else each
+        replace(each, branch=branch, pushed=rollout.push, pull_request=url, sentence=sentence, mend=mend)
+        if _is_done(each)
+        else each
         for each in results
     ]
+
+
+def _messages(repository: Repository, planned: Sequence[Planned], tip: str) -> list[str]:
+    # The branch may have what earlier runs were told to update; or somebody put its commits together.
+    found = [each for each in git_objects.messages(repository.folder, repository.base, tip) if versions_in(each)]
+    return found or [message_for(each.update, each.project.prefix).strip() for each in planned]
+
+
+def _decided(result: Result, request: Request, branch: str, repository: Repository) -> Result:
+    told = replace(result, branch=branch, pull_request=request.url)
+    if request.stage is Stage.MERGED:
+        return replace(
+            told,
+            state=State.UPDATED,
+            earlier=True,
+            commit=request.merged_as,
+            sentence=f"{request.url} was merged, and is not in this checkout yet.",
+            mend=f"git -C {shlex.quote(str(repository.folder))} pull",
+        )
+    return replace(
+        told,
+        sentence=f"{request.url} was closed without a merge, so it is not made again.",
+        mend="Reopen it there, and run it again; or make another one: --branch NAME",
+    )
 
 
 def _is_done(result: Result) -> bool:
@@ -264,9 +288,3 @@ def _work_tree(repository: Path, commit: str) -> Iterator[Path]:
 def _spoiled(result: Result, error: Exception) -> Result:
     sentence, mend = told(error)
     return replace(result, state=State.FAILED, sentence=sentence, mend=mend)
-
-
-def _proposal(planned: Sequence[Planned], branch: str, repository: Repository) -> Proposal:
-    prefix = planned[0].project.prefix if len(planned) == 1 else ""
-    title, _, body = message_for(planned[0].update, prefix).partition("\n")
-    return Proposal(title, body.strip(), branch, repository.branch)

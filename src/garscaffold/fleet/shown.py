@@ -4,9 +4,8 @@ import re
 import unicodedata
 from urllib.parse import urlsplit
 
-CREDENTIAL = re.compile(
-    r"(?<=://)[^\s/@\"'<>]*:[^\s/@\"'<>]*@|(?<=https://)[^\s/@:\"'<>]+@|(?<=http://)[^\s/@:\"'<>]+@"
-)
+from garscaffold.git_words import without_credentials
+
 WEB_LINK = re.compile(r"https?://[A-Za-z0-9._~:/?#\[\]@!$&()*+,;=%-]+")
 COMMANDS = ("cd", "copier", "garscaffold", "gcloud", "gh", "git", "glab", "sudo")
 AFTER_COMMAND = re.compile(r"[,;] (?:or|then)\b| \(|(?<=[^ ])\.$")
@@ -23,11 +22,6 @@ def shown(text: str) -> str:
     them. User and password of a URL are left out, since the page is for more people than the repository is.
     """
     return OTHER_THAN_ASCII.sub(lambda found: _visible(found[0]), without_credentials(text))
-
-
-def without_credentials(text: str) -> str:
-    """Return a text without the user and password of the URLs in it; the name alone, as of ssh, stays."""
-    return CREDENTIAL.sub("…@", text)
 
 
 def web_link(text: str) -> str:

@@ -53,6 +53,8 @@ def line_for(name: str, result: Result) -> str:
         return f"{name}: {state} in {', '.join(one_line(each.path) for each in result.conflicts)}"
     if result.state is State.FAILED:
         return f"{name}: {state}: {shown(result.sentence).splitlines()[0]}"
+    if result.pull_request:
+        return f"{name}: {state}, left alone: {one_line(result.sentence)}"
     return f"{name}: {state} ({result.version})"
 
 
@@ -84,7 +86,9 @@ def _details(results: Sequence[Result]) -> list[str]:
         found = [f"  conflict  {one_line(each.path)}  ({each.detail})" for each in result.conflicts]
         found += [f"  drift     {one_line(each.path)}  ({each.how})" for each in result.drift or ()]
         if result.sentence:
-            found += [f"  {click.style('error:', fg='red', bold=True)} {shown(result.sentence)}"]
+            failed = result.state is State.FAILED
+            label = click.style("error:", fg="red", bold=True) if failed else click.style("note:", fg="cyan", bold=True)
+            found += [f"  {label} {shown(result.sentence)}"]
         if result.mend:
             found += [f"  {click.style('mend:', fg='green', bold=True)}  {shown(result.mend)}"]
         if found:
