@@ -6,6 +6,8 @@ from collections.abc import Mapping
 CREDENTIAL = re.compile(
     r"(?<=://)[^\s/@\"'<>]*:[^\s/@\"'<>]*@|(?<=https://)[^\s/@:\"'<>]+@|(?<=http://)[^\s/@:\"'<>]+@"
 )
+HIDDEN = "…@"
+"""What stands for a credential that is left out."""
 NOTHING = "git said nothing"
 NEXT_TO_NOTHING = (
     "Please make sure you have the correct access rights",
@@ -69,7 +71,7 @@ def is_meanwhile(reasons: Mapping[str, str], said: str) -> bool:
 
 def without_credentials(text: str) -> str:
     """Return a text without the user and password of the URLs in it; the name alone, as of ssh, stays."""
-    return CREDENTIAL.sub("…@", text)
+    return CREDENTIAL.sub(HIDDEN, text)
 
 
 def telling(text: str) -> str:

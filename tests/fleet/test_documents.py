@@ -12,8 +12,16 @@ from tests.fleet.fleets import BEHIND, EVERY, MOMENT, UPDATED, hostile
 
 
 def test_what_is_written_is_read_the_same() -> None:
-    look = Look([*EVERY, *hostile()], MOMENT)
+    look = Look([each for each in (*EVERY, *hostile()) if "hunter2" not in repr(each)], MOMENT)
     assert read_document(json.dumps(to_document(look)), "x.json") == look
+
+
+def test_no_credential_is_written() -> None:
+    look = Look(list(hostile()), MOMENT)
+    assert "hunter2" in repr(look)
+    written = json.dumps(to_document(look))
+    assert "hunter2" not in written
+    assert len(read_document(written, "x.json").results) == len(look.results)
 
 
 def test_a_document_without_a_time_and_with_more_than_we_know_is_read() -> None:

@@ -15,6 +15,7 @@ from garscaffold.commands.answers import read_data, read_data_file
 from garscaffold.commands.options import HELP, console_options
 from garscaffold.console import Console
 from garscaffold.errors import ExitCode, GarscaffoldError, usage_error
+from garscaffold.git_words import without_credentials
 from garscaffold.plan import Step
 from garscaffold.template.interview import Ask
 from garscaffold.template.render import Workshop
@@ -61,7 +62,7 @@ def bring_up(request: UpdateRequest, *, console: Console) -> None:
     source = request.template or checkout.source
     with ExitStack() as stack:
         location, install = stack.enter_context(template_at(source))
-        with console.progress(f"Reading the template's versions from {location}"):
+        with console.progress(f"Reading the template's versions from {without_credentials(location)}"):
             versions = released_versions(location)
         former = None
         if source == checkout.source:
@@ -236,8 +237,9 @@ def _document(update: Update, folder: Path, *, applied: bool) -> dict[str, Any]:
 
 
 def _template_json(project: Recorded, folder: Path, start: str, end: str, source: str) -> dict[str, Any]:
-    moved = {"previous_source": project.source} if source != project.source else {}
-    return {"project": os.fspath(folder), "template": {"source": source, **moved, "from": start, "to": end}}
+    moved = {"previous_source": without_credentials(project.source)} if source != project.source else {}
+    named = without_credentials(source)
+    return {"project": os.fspath(folder), "template": {"source": named, **moved, "from": start, "to": end}}
 
 
 def read_words(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any, Self, get_type_hints
 
 from garscaffold import __version__
 from garscaffold.errors import ExitCode, GarscaffoldError
+from garscaffold.git_words import without_credentials
 
 PLAIN = (str, int, bool, bool | None)
 """The types of values that JSON holds as they are."""
@@ -102,8 +103,9 @@ class Result:
         return f"{last}/{self.project}".rstrip("/")
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as `--json` shows it."""
-        return {**asdict(self), "state": str(self.state), "name": self.name}
+        """Return it as `--json` shows it, without credentials: it is stored where more people read than may push."""
+        document: dict[str, Any] = _without_credentials({**asdict(self), "state": str(self.state), "name": self.name})
+        return document
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
@@ -134,6 +136,14 @@ def told(error: Exception) -> tuple[str, str]:
         f"This is a defect of garscaffold {__version__}: {type(error).__name__}: {error}",
         "Please report it, with what `garscaffold update` says in that repository.",
     )
+
+
+def _without_credentials(value: Any) -> Any:
+    if isinstance(value, str):
+        return without_credentials(value)
+    if isinstance(value, Mapping):
+        return {name: _without_credentials(each) for name, each in value.items()}
+    return [_without_credentials(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _plain(kind: type, document: Mapping[str, Any]) -> dict[str, Any]:

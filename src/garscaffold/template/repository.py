@@ -12,7 +12,7 @@ from packaging.version import InvalidVersion, Version
 
 from garscaffold import git, git_objects
 from garscaffold.errors import GarscaffoldError
-from garscaffold.git_words import advice
+from garscaffold.git_words import HIDDEN, advice, without_credentials
 from garscaffold.tree import Tree
 
 ALIASES = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
@@ -61,10 +61,12 @@ def released_versions(location: str) -> dict[Version, str]:
 def unreachable(location: str, error: GarscaffoldError) -> GarscaffoldError:
     """Return the error for a template that cannot be read."""
     if "://" in location or "@" in location:
-        mend = f"{advice(error.sentence)}: git ls-remote {location}"
+        # Without the credential it is asked for, or comes from git's helper.
+        mend = f"{advice(error.sentence)}: git ls-remote {without_credentials(location).replace(HIDDEN, '')}"
     else:
         mend = "Put it there; for the template that garscaffold carries: garscaffold template install"
-    return GarscaffoldError(f"The template at {location} cannot be read: {error.sentence.rstrip('.')}.", mend=mend)
+    named = without_credentials(location)
+    return GarscaffoldError(f"The template at {named} cannot be read: {error.sentence.rstrip('.')}.", mend=mend)
 
 
 @dataclass
@@ -93,7 +95,7 @@ class TemplateRepository:
             shallow = git.is_shallow(self.folder)
             why = " It is a shallow clone, without the older versions." if shallow else ""
             raise GarscaffoldError(
-                f"The template at {self.location} has no version {reference}.{why}",
+                f"The template at {without_credentials(self.location)} has no version {reference}.{why}",
                 mend=f"git -C {self.location} fetch --unshallow --tags"
                 if shallow
                 else "If it was released since, put the newer template there: garscaffold template install, or git fetch.",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import click
 
+from garscaffold.git_words import without_credentials
 from garscaffold.tree import File, Kind, is_binary
 from garscaffold.update.merge import FileChange, Outcome
 from garscaffold.update.planning import Update
@@ -24,8 +25,8 @@ def heading(update: Update) -> str:
     if update.moves:
         return (
             f"{update.project.name} moves to another template:\n"
-            f"  from  {update.project.source}  {update.start}\n"
-            f"  to    {update.source}  {update.end}\n"
+            f"  from  {without_credentials(update.project.source)}  {update.start}\n"
+            f"  to    {without_credentials(update.source)}  {update.end}\n"
         )
     if update.start == update.end:
         return f"{update.project.name} stays at template {update.end}, with other answers:"
@@ -55,8 +56,10 @@ def changes_text(update: Update) -> str:
 
 
 def diff_text(changes: Iterable[FileChange]) -> str:
-    """Write what changes as a unified diff, conflict markers included."""
-    return "".join(line for change in changes if change.before != change.after for line in _diff(change))
+    """Write what changes as a unified diff, conflict markers included, and the credentials of URLs left out."""
+    return without_credentials(
+        "".join(line for change in changes if change.before != change.after for line in _diff(change))
+    )
 
 
 def _diff(change: FileChange) -> Iterator[str]:
