@@ -1,5 +1,6 @@
 """Clones of URLs in the cache: several runs at once, clones that broke, remotes that changed."""
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Garscaffold
 from tests.fleet.conftest import BRANCH, Fleet, MakeProject, commit, edit, shown, stray, tip
 from tests.template import forks
 from tests.update.templates import git
@@ -165,6 +167,19 @@ def test_a_broken_clone_is_cloned_anew(
     assert ("forty" in shown(clone, "text.txt")) == moves
     assert fleet("status", url)[0]["state"] == "behind"
     assert stray(clone) == []
+
+
+def test_where_the_branch_is_that_only_a_clone_has_is_said(
+    fleet: Fleet, garscaffold: Garscaffold, url: str, clones: Path
+) -> None:
+    (result,) = fleet("update", url)
+    (clone,) = clones.glob("*.git")
+    assert result["clone"] == str(clone)
+    (said,) = [line for line in garscaffold("fleet", "update", url).stderr.splitlines() if "look:" in line]
+    look = shlex.split(said.partition("look:")[2])
+    shown = subprocess.run(look, capture_output=True, text=True, check=True).stdout
+    assert "chore: update from template 1.0.0 to 1.1.0" in shown and "+line 10 new" in shown
+    assert fleet("update", url, "--push")[0]["clone"] == ""
 
 
 def test_what_a_killed_run_left_of_a_clone_is_swept(fleet: Fleet, url: str, clones: Path) -> None:

@@ -52,6 +52,7 @@ def test_an_update_is_a_commit_on_a_branch_of_its_own(fleet: Fleet, make_project
         "drift": None,
         "earlier": False,
         "branch": BRANCH,
+        "clone": "",
         "commit": tip(orders),
         "pushed": False,
         "pull_request": "",

@@ -70,6 +70,7 @@ class Result:
         drift: What of its wiring was edited; None where the template does not say what that is.
         earlier: An earlier run made the update.
         branch: The branch that has the update.
+        clone: The folder of the clone that alone has the branch; '' where it is in a checkout, or pushed.
         commit: The commit with the update.
         pushed: The branch was pushed.
         pull_request: The URL of the pull request.
@@ -90,6 +91,7 @@ class Result:
     drift: tuple[Drift, ...] | None = None
     earlier: bool = False
     branch: str = ""
+    clone: str = ""
     commit: str = ""
     pushed: bool = False
     pull_request: str = ""

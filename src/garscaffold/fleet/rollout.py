@@ -154,9 +154,10 @@ def _branched_once(repository: Repository, planned: Sequence[Planned], rollout: 
         return [
             _spoiled(replace(each, branch=branch, pushed=True), told) if _is_done(each) else each for each in results
         ]
+    clone = str(folder) if repository.target.is_remote and not rollout.push else ""
     sentence, mend = (left.sentence, left.mend) if left else ("", "")
     return [
-        replace(each, branch=branch, pushed=rollout.push, pull_request=url, sentence=sentence, mend=mend)
+        replace(each, branch=branch, clone=clone, pushed=rollout.push, pull_request=url, sentence=sentence, mend=mend)
         if _is_done(each)
         else each
         for each in results

@@ -1,5 +1,6 @@
 """What is known of a fleet, written for a terminal."""
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 
@@ -89,6 +90,9 @@ def _details(results: Sequence[Result]) -> list[str]:
             failed = result.state is State.FAILED
             label = click.style("error:", fg="red", bold=True) if failed else click.style("note:", fg="cyan", bold=True)
             found += [f"  {label} {shown(result.sentence)}"]
+        if result.clone:
+            look = shlex.join(["git", f"--git-dir={result.clone}", "log", "-p", "-1", result.branch])
+            found += [f"  {click.style('look:', fg='cyan', bold=True)}  {one_line(look)}"]
         if result.mend:
             found += [f"  {click.style('mend:', fg='green', bold=True)}  {shown(result.mend)}"]
         if found:
