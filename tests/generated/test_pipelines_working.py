@@ -73,6 +73,13 @@ def test_an_identity_of_the_ci_becomes_a_token_of_the_service_account(
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.endswith(f"The pipeline's identity needs roles/iam.workloadIdentityUser on {writer}.\n")
 
+    sandbox.set_faults("api-disabled:1")
+    done = sign_in(sandbox.subject_token("user"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "IAM Service Account Credentials API has not been used in project" in done.stderr
+    enable = "gcloud services enable sts.googleapis.com iamcredentials.googleapis.com --project 123456"
+    assert done.stderr.endswith(f"\nEnable it: {enable}\n")
+
     done = sign_in("")
     assert done.stderr == "OIDC_TOKEN is empty: the CI gave this job no identity. See README.md.\n"
 
