@@ -4,12 +4,16 @@ Claims are those of the providers' documentation: GitHub's "OpenID Connect refer
 Authentication Using ID Tokens", CircleCI's "Using OpenID Connect tokens in jobs". Names are as long as can be.
 """
 
+import json
+import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -191,26 +195,70 @@ def test_who_may_write_is_bound_to_releases_where_somebody_else_reads() -> None:
     assert seen == {True, False}
 
 
+# Commands of the README that ask somebody, or send what lies in the folder.
+OTHER_COMMANDS = ("gcloud auth ", "gcloud builds submit ")
+SERVICES = ("IAM", "CLOUDBUILD", "RUN", "SERVICEUSAGE")
+
+
+@pytest.fixture
+def google() -> Iterator[tuple[str, list[tuple[str, dict[str, Any]]]]]:
+    """A place where gcloud sends what it would send to Google: its URL, and each path with the body."""
+    sent: list[tuple[str, dict[str, Any]]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            sent.append((self.path.partition("?")[0], json.loads(body or b"{}")))
+            self.send_response(400)
+            self.end_headers()
+            self.wfile.write(b'{"error": {"code": 400, "message": "It is kept.", "status": "INVALID_ARGUMENT"}}')
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/", sent
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
 @pytest.mark.clients
 @pytest.mark.skipif(shutil.which("gcloud") is None, reason="gcloud is not installed")
-@pytest.mark.parametrize("ci", CIS)
-def test_gcloud_reads_the_mapping_as_it_is_meant(ci: str, tmp_path: Path) -> None:
-    """A flag that gcloud took apart otherwise would map something else."""
-    text = readme(ci, test_service_account=READER)
-    given = flags(text, ci)
-    program = (
-        "import sys\n"
-        "from googlecloudsdk.calliope import arg_parsers\n"
-        "for name, value in sorted(arg_parsers.ArgDict(key_type=str)(sys.argv[1]).items()):\n"
-        "    print(name, value, sep='=')\n"
-    )
-    library = Path(str(shutil.which("gcloud"))).resolve().parents[1] / "lib"
-    done = subprocess.run(
-        [sys.executable, "-c", program, given["--attribute-mapping"]],
-        env={"PYTHONPATH": f"{library}:{library / 'third_party'}", "HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert dict(line.split("=", 1) for line in done.stdout.splitlines()) == mapping(text, ci)
+def test_gcloud_takes_every_command_of_the_readme_as_it_is_meant(
+    google: tuple[str, list[tuple[str, dict[str, Any]]]], tmp_path: Path
+) -> None:
+    """On a machine that knows no project: each is as it stands there, and gets as far as to ask Google."""
+    url, sent = google
+    answers = {"deploy": "cloud-run", "test_service_account": READER}
+    text = rendered({"kind": "service", "ci": ["cloud-build", *CIS], **KEYLESS, **answers})["README.md"].data.decode()
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("CLOUDSDK_")},
+        **{f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{service}": url for service in SERVICES},
+        "HOME": str(tmp_path),
+        "CLOUDSDK_AUTH_ACCESS_TOKEN": "a token",
+        "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
+        "no_proxy": "127.0.0.1",
+    }
+    lines = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)).replace("\\\n", " ").splitlines()
+    commands = [line for line in lines if line.startswith("gcloud ") and not line.startswith(OTHER_COMMANDS)]
+    assert len(commands) > 10
+    for command in commands:
+        known = command.replace("$REPOSITORY", "projects/p/locations/l/connections/c/repositories/r")
+        before = len(sent)
+        done = subprocess.run(shlex.split(known), env=environment, capture_output=True, text=True, check=False)
+        assert len(sent) > before, f"{command}\n{done.stderr}"
+    assert [body["attributeMapping"] for path, body in sent if path.endswith("/providers")] == [
+        mapping(text, ci) for ci in CIS
+    ]
+    triggers = [body["repositoryEventConfig"] for path, body in sent if path.endswith("/triggers")]
+    assert [trigger.get("push", trigger.get("pullRequest")) for trigger in triggers] == [
+        {"branch": "^main$"},
+        {"tag": "^v"},
+        {"branch": "^main$", "commentControl": "COMMENTS_ENABLED"},
+    ]
