@@ -1,6 +1,8 @@
 """A generated package and the generated services that need it, against Artifact Registry's stand-in."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -187,9 +189,43 @@ def test_the_workspace_is_not_filled_without_a_credential(
 def test_the_workspace_is_not_filled_from_what_is_not_locked(
     generate: Generate, toolbox: Toolbox, tmp_path: Path
 ) -> None:
-    folder = generate(tmp_path / "project", kind="service", image_install="workspace")
-    done = toolbox.run("sh", "docker/install.sh", cwd=folder, status=1)
-    assert done.stdout == "requirements.txt is not locked. Lock it with: make lock\n"
+    said = {
+        "poetry": "There is no poetry.lock. Write it with: make lock\n",
+        "pip": "requirements.txt is not locked. Lock it with: make lock\n",
+    }
+    for manager in said:
+        folder = generate(tmp_path / manager, kind="service", package_manager=manager, image_install="workspace")
+        assert toolbox.run("sh", "docker/install.sh", cwd=folder, status=1).stdout == said[manager]
+
+
+def test_the_workspace_is_filled_from_the_lock_that_the_pipeline_checks(
+    service: Path, toolbox: Toolbox, sandbox: Sandbox, as_identity: AsIdentity, tmp_path: Path
+) -> None:
+    """The exported requirements may be of another day; where the lock is, nothing is installed."""
+    folder = tmp_path / "project"
+    shutil.copytree(service, folder, ignore=shutil.ignore_patterns(".venv", "installs"))
+    (folder / "requirements.txt").write_text("nothing-of-the-kind==1 --hash=sha256:0\n")
+    # An environment of the workstation's own stays as it is.
+    (folder / ".venv").mkdir()
+    toolbox.run("sh", "docker/install.sh", cwd=folder, variables=as_identity("reader"))
+    done = toolbox.run("python3", "-c", USES_IT, cwd=folder, variables={"PYTHONPATH": str(folder / "installs")})
+    assert done.stdout == "Hello, Ada!\n"
+    assert list((folder / ".venv").iterdir()) == []
+
+    lock = folder / "poetry.lock"
+    text = lock.read_text()
+    # What is served under the name of what was locked is something else.
+    lock.write_text(re.sub(r"sha256:[0-9a-f]{64}", f"sha256:{'0' * 64}", text))
+    variables = {**as_identity("reader"), "POETRY_CACHE_DIR": str(tmp_path / "cache")}
+    done = toolbox.run("sh", "docker/install.sh", cwd=folder, status=1, variables=variables)
+    assert "did not match any known checksums" in done.stdout
+    assert not (folder / "installs").exists()
+
+    lock.write_text(text)
+    definition = folder / "pyproject.toml"
+    definition.write_text(definition.read_text().replace(f"{PRIVATE_NAME}>=0.1,<0.2", f"{PRIVATE_NAME}>=0.1,<0.3"))
+    done = toolbox.run("sh", "docker/install.sh", cwd=folder, status=1, variables=as_identity("reader"))
+    assert "poetry.lock was last generated" in done.stdout
 
 
 WIF = "projects/1/locations/global/workloadIdentityPools/pool/providers/provider"
