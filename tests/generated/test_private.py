@@ -270,17 +270,42 @@ def test_other_managers_publish_and_say_what_is_there(
 
 
 def test_other_managers_publish_with_a_token(
-    other_package: tuple[Path, str], toolbox: Toolbox, sandbox: Sandbox, as_identity: AsIdentity
+    other_package: tuple[Path, str], toolbox: Toolbox, sandbox: Sandbox, as_identity: AsIdentity, tmp_path: Path
 ) -> None:
-    """The lines that pipelines take the token with are all that a pipeline needs."""
+    """The lines that pipelines take the token with are all that a pipeline needs, and leave nothing behind."""
     folder, _ = other_package
     script = yaml.safe_load((folder / ".gitlab-ci.yml").read_text())["publish"]["script"]
     taking = [line for line in script if "GAR_TOKEN" in line or "NETRC" in line or "KEYRING" in line]
     assert taking[:2] == ["GAR_TOKEN=$(python3 ci/access_token.py)", "export GAR_TOKEN"]
-    variables = {**as_identity("anonymous"), "GAR_TOKEN": sandbox.token("writer")}
+    variables = {**as_identity("anonymous"), "GAR_TOKEN": sandbox.token("writer"), "TMPDIR": str(tmp_path)}
     shell = "\n".join([*taking[2:], "make publish"])
     done = toolbox.run("sh", "-euc", shell, cwd=folder, variables=variables)
+    assert list(tmp_path.glob("tmp.*")) == []
     assert done.stdout.count("published before, left as it is") == 2
+
+
+@pytest.mark.parametrize("shell", ["sh -euc", "bash -eo pipefail -c"])
+@pytest.mark.parametrize(("ending", "status"), [("true", 0), ("false", 1), ("exit 3", 3)])
+def test_the_file_that_pip_takes_a_token_from_is_gone_however_the_shell_ends(
+    generate: Generate, toolbox: Toolbox, tmp_path: Path, shell: str, ending: str, status: int
+) -> None:
+    folder = generate(
+        tmp_path / "project",
+        package_manager="pip",
+        ci=["gitlab"],
+        wif_provider=WIF,
+        build_service_account="builder@acme-prod.iam.gserviceaccount.com",
+    )
+    script = yaml.safe_load((folder / ".gitlab-ci.yml").read_text())["test"]["script"]
+    taking = [line for line in script if "NETRC" in line]
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    variables = {"GAR_TOKEN": "a-token", "TMPDIR": str(temporary)}
+    # A trap that the shell had before is not lost, not even one that fails.
+    lines = ["trap 'echo ended; false' EXIT", *taking, 'cat "$NETRC"', ending]
+    done = toolbox.run(*shell.split(), "\n".join(lines), cwd=folder, status=status, variables=variables)
+    assert done.stdout == "machine us-central1-python.pkg.dev login oauth2accesstoken password a-token\nended\n"
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.parametrize("credential", ["adc", "token"])
