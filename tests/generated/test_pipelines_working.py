@@ -267,6 +267,12 @@ def search(generate: Generate, docker_environment: dict[str, str], tmp_path: Pat
         ("COPY file /srv/", {"file": KEYS[0]}, True),
         # A later layer hides the file, and does not take it away.
         ("COPY file /srv/\nCOPY empty /srv/file", {"file": KEYS[0], "empty": ""}, True),
+        # Libraries bring keys to test themselves with; a credential of Google's is none of them, wherever it is.
+        ("COPY file /usr/lib/libgnutls.so.30", {"file": PEM}, False),
+        ("COPY file /srv/library/test/key.pem", {"file": PEM}, False),
+        ("COPY file /srv/library/tests/deeper/key.pem", {"file": PEM}, False),
+        ("COPY file /srv/test/key.json", {"file": KEYS[0]}, True),
+        ("COPY file /srv/testing/key.pem", {"file": PEM}, True),
         (f"ENV TOKEN={GIVEN}\nCOPY file /srv/", {"file": ""}, True),
         (f"ARG TOKEN={GIVEN}\nCOPY file /srv/", {"file": ""}, True),
         (f"ENV KEY='{KEYS[1]}'\nCOPY file /srv/", {"file": ""}, True),
