@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from garscaffold.commands.fleet_page import PAGE, checked_place, read_looks, wri
 from garscaffold.commands.options import HELP, console_options
 from garscaffold.console import Console
 from garscaffold.errors import ExitCode, GarscaffoldError, usage_error
-from garscaffold.fleet import run
+from garscaffold.fleet import checks, run
 from garscaffold.fleet.documents import Look, joined, to_document
 from garscaffold.fleet.fleet_file import FLEET_FILE
 from garscaffold.fleet.forges import AUTO, PROGRAMS, Forge
@@ -25,6 +25,7 @@ from garscaffold.fleet.survey import Settings, survey
 from garscaffold.fleet.targets import Target
 from garscaffold.fleet.templates import Templates
 from garscaffold.fleet.texts import line_for, status_text, update_text
+from garscaffold.process import seconds
 
 
 def look(request: FleetRequest, *, console: Console) -> Look:
@@ -41,6 +42,7 @@ def carry_out(request: FleetRequest, rollout: Callable[[Settings], Rollout], *, 
     def said(result: Result) -> list[str]:
         return [line_for(result.name, result)]
 
+    checks.sweep()
     with _settings(request) as settings:
         chosen = rollout(settings)
         return _each(request, settings, lambda target: roll_out(target, chosen), "Updating", said, console=console)
@@ -63,11 +65,25 @@ def _each(
 ) -> Look:
     total = len(request.targets)
     found: dict[Target, Sequence[Result]] = {}
-    with console.counting(f"{verb} {total} repositor{'y' if total == 1 else 'ies'}", total) as done:
-        for target, results in run.each(request.targets, work, jobs=request.jobs, stop=settings.stop):
-            found[target] = results
-            done([line for result in results for line in said(result)])
+    coming = run.each(request.targets, work, jobs=request.jobs, stop=settings.stop)
+    try:
+        with console.counting(f"{verb} {_repositories(total)}", total) as done, closing(coming):
+            for target, results in coming:
+                found[target] = results
+                done([line for result in results for line in said(result)])
+    except (KeyboardInterrupt, SystemExit):
+        so_far = [result for target in request.targets for result in found.get(target, ())]
+        console.say(f"{update_text(so_far)}; {_repositories(total - len(found))} not begun")
+        raise
     return Look([result for target in request.targets for result in found[target]], datetime.now(UTC))
+
+
+def _repositories(count: int) -> str:
+    return f"{count} repositor{'y' if count == 1 else 'ies'}"
+
+
+def _check_limit(context: click.Context, parameter: click.Parameter, value: str | None) -> int:
+    return seconds(value) if value else 0
 
 
 @click.group(context_settings=HELP)
@@ -118,6 +134,13 @@ Exit codes: 1 when a repository failed, 3 when none failed and some have conflic
 )
 @click.option("--branch", metavar="NAME", default="", help="The branch; garscaffold/template-VERSION by default.")
 @click.option("--check", metavar="COMMAND", default="", help="Must succeed in each updated project, in a shell.")
+@click.option(
+    "--check-timeout",
+    "check_limit",
+    metavar="TIME",
+    callback=_check_limit,
+    help="How long a check may take, such as 600, 10m or 2h; 30m by default.",
+)
 @click.option("--push", is_flag=True, help="Push the branches to origin.")
 @click.option(
     "--pull-request",
@@ -133,6 +156,7 @@ def update(
     console: Console,
     branch: str,
     check: str,
+    check_limit: int,
     push: bool,
     pull_request: str | None,
     dry_run: bool,
@@ -153,7 +177,12 @@ def update(
     done = carry_out(
         request(),
         lambda settings: Rollout(
-            settings, branch, check, push or bool(pull_request), Forge(pull_request) if pull_request else None
+            settings,
+            branch,
+            check,
+            check_limit,
+            push or bool(pull_request),
+            Forge(pull_request) if pull_request else None,
         ),
         console=console,
     )
