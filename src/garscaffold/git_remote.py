@@ -113,7 +113,7 @@ def _fetch(clone: Path, refspec: str) -> None:
 
 
 def _remote(command: list[str], place: str, cwd: Path | None = None, settings: Sequence[str] = ()) -> str:
-    done = process.run([*_GIT, *settings, *command], cwd=cwd, environment=git.QUIET, check=False)
+    done = git.talk([*_GIT, *settings, *command], cwd)
     if done.exit_code != 0:
         where = f"-C {shlex.quote(str(cwd))} " if cwd is not None else ""
         raise GarscaffoldError(

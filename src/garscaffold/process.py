@@ -86,8 +86,15 @@ def ended_by(stop: threading.Event) -> Iterator[None]:
 
 
 def patience() -> int:
-    """Return how many seconds a program may take that talks to another machine."""
-    return seconds(os.environ.get(PATIENCE) or "10m")
+    """Return how many seconds a program may take that talks to another machine.
+
+    Raises:
+        GarscaffoldError: The variable says something else.
+    """
+    try:
+        return seconds(os.environ.get(PATIENCE) or "10m")
+    except GarscaffoldError as error:
+        raise usage_error(f"{PATIENCE}: {error.sentence}", mend=error.mend) from error
 
 
 def seconds(text: str) -> int:
@@ -149,6 +156,8 @@ def shell(line: str, *, cwd: Path, limit: float) -> ShellResult:
         cwd: Where it runs.
         limit: Seconds that it may take.
     """
+    if _is_stopped():
+        return ShellResult(0, "", stopped=True)
     # A file and no pipe: nobody waits for what went on in a group of its own.
     with tempfile.TemporaryFile() as output:
         child = None
@@ -261,7 +270,7 @@ def _within(limit: float, child: subprocess.Popen[bytes], stdin: bytes, command:
         except subprocess.TimeoutExpired:
             given = None
         if _is_stopped():
-            raise StoppedError(f"`{command[0]}` was interrupted.", mend="Run it again: it goes on.")
+            raise StoppedError("It was interrupted.", mend="Run it again: it goes on.")
         if time.monotonic() > end:
             raise OverdueError(
                 f"`{' '.join(command[:3])}` did not end within {limit:g} seconds.",
