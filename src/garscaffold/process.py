@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -237,38 +237,40 @@ def _run(
     command: Sequence[str], cwd: Path | None, environment: Mapping[str, str], stdin: bytes, limit: float | None
 ) -> RawResult:
     child = None
-    try:
-        with signals_wait():
-            child = subprocess.Popen(
-                command,
-                cwd=cwd,
-                env=environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=limit is not None,
-            )
-        stdout, stderr = child.communicate(stdin) if limit is None else _within(limit, child, stdin, command)
-    except BaseException:
-        # Whoever cleans up after us finds no program at work any more.
-        if child is not None:
-            if limit is None:
-                child.kill()
-            else:
-                _end_group(child)
-            child.__exit__(None, None, None)
-        raise
+    # `communicate` can be asked again after a while, but forgets then what it has not written yet (CPython 3.11).
+    with tempfile.TemporaryFile() if limit is not None and stdin else nullcontext() as given:
+        if given is not None:
+            given.write(stdin)
+            given.seek(0)
+        try:
+            with signals_wait():
+                child = subprocess.Popen(
+                    command,
+                    cwd=cwd,
+                    env=environment,
+                    stdin=subprocess.PIPE if limit is None else given or subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    start_new_session=limit is not None,
+                )
+            stdout, stderr = child.communicate(stdin) if limit is None else _within(limit, child, command)
+        except BaseException:
+            # Whoever cleans up after us finds no program at work any more.
+            if child is not None:
+                if limit is None:
+                    child.kill()
+                else:
+                    _end_group(child)
+                child.__exit__(None, None, None)
+            raise
     return RawResult(child.returncode, stdout, stderr)
 
 
-def _within(limit: float, child: subprocess.Popen[bytes], stdin: bytes, command: Sequence[str]) -> tuple[bytes, bytes]:
+def _within(limit: float, child: subprocess.Popen[bytes], command: Sequence[str]) -> tuple[bytes, bytes]:
     end = time.monotonic() + limit
-    given: bytes | None = stdin
     while True:
-        try:
-            return child.communicate(given, timeout=MOMENT)
-        except subprocess.TimeoutExpired:
-            given = None
+        with suppress(subprocess.TimeoutExpired):
+            return child.communicate(timeout=MOMENT)
         if _is_stopped():
             raise StoppedError("It was interrupted.", mend="Run it again: it goes on.")
         if time.monotonic() > end:
