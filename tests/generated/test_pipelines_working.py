@@ -31,7 +31,11 @@ from tests.generated.pipelines import read
 from tests.support.engine import OwnEngine, write_client
 
 Run = Callable[..., str]
-SIGNS_IN = {"wif_provider": PROVIDER, "build_service_account": IDENTITIES["writer"].email}
+SIGNS_IN = {
+    "wif_provider": PROVIDER,
+    "build_service_account": IDENTITIES["writer"].email,
+    "test_service_account": IDENTITIES["reader"].email,
+}
 
 
 @pytest.mark.clients
@@ -73,6 +77,13 @@ def test_an_identity_of_the_ci_becomes_a_token_of_the_service_account(
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.endswith(f"The pipeline's identity needs roles/iam.workloadIdentityUser on {writer}.\n")
 
+    sandbox.set_faults("api-disabled:1")
+    done = sign_in(sandbox.subject_token("user"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "IAM Service Account Credentials API has not been used in project" in done.stderr
+    enable = "gcloud services enable sts.googleapis.com iamcredentials.googleapis.com --project 123456"
+    assert done.stderr.endswith(f"\nEnable it: {enable}\n")
+
     done = sign_in("")
     assert done.stderr == "OIDC_TOKEN is empty: the CI gave this job no identity. See README.md.\n"
 
@@ -87,13 +98,17 @@ def run_pipeline(sandbox: Sandbox, as_identity: AsIdentity, tmp_path: Path) -> C
         # The tools are those that the pipeline installs.
         path = f"{python_folder(tmp_path / 'python')}:{variables.pop('PATH', os.environ['PATH'])}"
         sha = git(project, "rev-parse", "HEAD").strip()
+        tag = "v0.1.0" if event == "tag" else ""
         provided = {
-            "github": {"GITHUB_SHA": sha},
-            "circleci": {"CIRCLE_SHA1": sha, "CIRCLE_OIDC_TOKEN_V2": identity},
+            "github": {"GITHUB_SHA": sha, "GITHUB_REF_NAME": tag},
+            "circleci": {"CIRCLE_SHA1": sha, "CIRCLE_TAG": tag, "CIRCLE_OIDC_TOKEN_V2": identity},
         }
         environment = {**as_identity("anonymous"), "PATH": path, **provided[ci], **variables}
         # What Google's action returns on GitHub; the other finds out for itself.
-        values = {"steps.auth.outputs.access_token": sandbox.token("writer")}
+        values = {
+            "steps.auth.outputs.access_token": sandbox.token("reader"),
+            "steps.writer.outputs.access_token": sandbox.token("writer"),
+        }
         folder = tmp_path / "runner"
         said = "".join(run_job(job, project, folder, environment) for job in JOBS[ci](read(project, ci), event, values))
         left = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]

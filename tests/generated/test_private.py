@@ -73,6 +73,49 @@ def test_what_is_missing_is_published_beside_what_is_there(
     assert done.stdout == f"{wheel}: published before, left as it is\n{sdist}: published\n"
 
 
+def release(
+    package: tuple[Path, str], toolbox: Toolbox, variables: dict[str, str], tag: str, path: str = "", status: int = 0
+) -> str:
+    """Run a package's `tools/publish.py` as a pipeline does for a tag; return what it said."""
+    folder, _ = package
+    built = [str(each.relative_to(folder)) for each in sorted((folder / "dist").glob("[!.]*"))]
+    files = [path] if path else built
+    command = [str(folder / ".venv/bin/python"), "tools/publish.py", "--tag", tag, *files]
+    return toolbox.run(*command, cwd=folder, status=status, variables=variables).stdout
+
+
+def test_a_tag_without_its_version_publishes_nothing(
+    package: tuple[Path, str], toolbox: Toolbox, sandbox: Sandbox, as_identity: AsIdentity
+) -> None:
+    sandbox.forget_requests()
+    said = release(package, toolbox, as_identity("writer"), "v0.2.0", status=1)
+    assert said.startswith("The tag is v0.2.0, and dist/acme_greetings-0.1.0")
+    assert "is of version 0.1.0: nothing was published.\n" in said
+    assert said.endswith("run make lock, commit, and\ntag that commit. Or tag this one v0.1.0.\n")
+    assert not [each for each in sandbox.requests() if each["method"] == "POST" and "pkg.dev" in each["host"]]
+    for tag in ("v0.1.0", "0.1.0", ""):
+        assert "published before" in release(package, toolbox, as_identity("writer"), tag)
+
+
+@pytest.mark.parametrize(
+    ("tag", "path", "fits"),
+    [
+        ("v1.0.0rc1", "dist/acme_greetings-1.0.0rc1-py3-none-any.whl", True),
+        ("v1.0.0", "dist/acme_greetings-1.0.0rc1-py3-none-any.whl", False),
+        ("v1.0.0", "dist/acme_greetings-1.0.0.tar.gz", True),
+        ("v1.0.0", "dist/acme_greetings-1.0.0.post1.tar.gz", False),
+        ("v1", "dist/acme_greetings-1.0.0.tar.gz", False),
+        ("version1.0.0", "dist/acme_greetings-1.0.0.tar.gz", False),
+    ],
+)
+def test_a_tag_is_compared_with_what_was_built(
+    package: tuple[Path, str], toolbox: Toolbox, tag: str, path: str, fits: bool
+) -> None:
+    """A file that fits is looked for, and is not there."""
+    said = release(package, toolbox, {}, tag, path, status=1)
+    assert ("nothing was published" in said) == (not fits)
+
+
 @pytest.mark.parametrize(
     ("identity", "mend"),
     [
@@ -182,6 +225,8 @@ def test_other_managers_publish_and_say_what_is_there(
     again = toolbox.run("make", "publish", cwd=folder, variables=as_identity("writer")).stdout
     assert again.count("published before, left as it is") == 2
     assert again.endswith("To publish a change, raise the version in pyproject.toml.\n")
+    assert "The tag is v0.2.0" in release(other_package, toolbox, as_identity("writer"), "v0.2.0", status=1)
+    assert "published before" in release(other_package, toolbox, as_identity("writer"), "v0.1.0")
     refused = toolbox.run("make", "publish", cwd=folder, status=2, variables=as_identity("reader")).stdout
     assert "needs roles/artifactregistry.writer on" in refused.splitlines()[-2]
     unknown = toolbox.run("make", "publish", cwd=folder, status=2, variables=as_identity("anonymous")).stdout
