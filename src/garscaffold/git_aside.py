@@ -64,7 +64,7 @@ def _shared(private: Path) -> Path:
 
 
 def _settings(repository: Path) -> bytes:
-    command = ["git", "-c", "safe.bareRepository=all", "config", "-z", "--get-regexp", ALIKE]
+    command = [*git.BARE, "config", "-z", "--get-regexp", ALIKE]
     lines = []
     for setting in process.exchange(command, cwd=repository, environment=git.QUIET).stdout.split(b"\0"):
         name, equals, value = setting.partition(b"\n")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,13 +25,13 @@ from garscaffold.fleet.rollout import Rollout, roll_out
 from garscaffold.fleet.survey import Settings, survey
 from garscaffold.fleet.targets import Target
 from garscaffold.fleet.templates import Templates
-from garscaffold.fleet.texts import line_for, status_text, update_text
+from garscaffold.fleet.texts import line_for, one_line, status_text, update_text
 from garscaffold.process import seconds
 
 
 def look(request: FleetRequest, *, console: Console) -> Look:
     """Look at every project of a fleet."""
-    with _settings(request) as settings:
+    with _settings(request, console) as settings:
         return _each(
             request, settings, lambda target: survey(target, settings), "Looking at", lambda result: [], console=console
         )
@@ -43,15 +44,16 @@ def carry_out(request: FleetRequest, rollout: Callable[[Settings], Rollout], *, 
         return [line_for(result.name, result)]
 
     checks.sweep()
-    with _settings(request) as settings:
+    with _settings(request, console) as settings:
         chosen = rollout(settings)
         return _each(request, settings, lambda target: roll_out(target, chosen), "Updating", said, console=console)
 
 
 @contextmanager
-def _settings(request: FleetRequest) -> Iterator[Settings]:
+def _settings(request: FleetRequest, console: Console) -> Iterator[Settings]:
     with Templates() as templates:
-        yield Settings(templates, request.clones, request.version, request.given, request.template)
+        settings = Settings(templates, request.clones, request.version, request.given, request.template)
+        yield replace(settings, tell=lambda line: console.say(one_line(line)))
 
 
 def _each(

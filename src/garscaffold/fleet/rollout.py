@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from garscaffold import git, git_objects, git_remote
-from garscaffold.errors import GarscaffoldError
+from garscaffold.errors import ChangedMeanwhileError, GarscaffoldError
 from garscaffold.fleet.checks import run_check
 from garscaffold.fleet.forges import Forge, Proposal
-from garscaffold.fleet.repositories import Repository, open_repository
+from garscaffold.fleet.repositories import Repository
 from garscaffold.fleet.results import Result, State, told
 from garscaffold.fleet.survey import Settings, found_projects, look_ahead
 from garscaffold.fleet.targets import Target
@@ -58,7 +58,11 @@ def roll_out(target: Target, rollout: Rollout) -> list[Result]:
     Raises:
         GarscaffoldError: The repository cannot be read.
     """
-    repository = open_repository(target, rollout.settings.clones)
+    return rollout.settings.at(target, lambda repository: _rolled_out(repository, rollout))
+
+
+def _rolled_out(repository: Repository, rollout: Rollout) -> list[Result]:
+    target = repository.target
     commit = Commit.read(repository.folder, repository.base)
     results: list[Result] = []
     planned: list[Planned] = []
@@ -115,6 +119,14 @@ class Standing:
 
 
 def _branched(repository: Repository, planned: Sequence[Planned], rollout: Rollout) -> Sequence[Result]:
+    try:
+        return _branched_once(repository, planned, rollout)
+    except ChangedMeanwhileError:
+        # Most often it is another run with the same update, which is done then.
+        return _branched_once(repository, planned, rollout)
+
+
+def _branched_once(repository: Repository, planned: Sequence[Planned], rollout: Rollout) -> Sequence[Result]:
     branch = rollout.branch or branch_for([each.update for each in planned])
     folder = repository.folder
     if branch == repository.branch:
@@ -130,12 +142,14 @@ def _branched(repository: Repository, planned: Sequence[Planned], rollout: Rollo
     if tip == repository.base or not any(each.state is State.UPDATED for each in results):
         return results
     if tip != local and not here.foreign:
-        git_objects.put_branch(folder, branch, tip, replaces=bool(local))
+        git_objects.put_branch(folder, branch, tip, expected=local)
     try:
         # Whoever went on from our commits pushes that, unless nobody has it yet.
         if rollout.push and tip != remote and not (remote and chosen.foreign):
             git_remote.push_branch(folder, branch, tip, expected=remote)
         url = rollout.forge.propose(repository, _proposal(planned, branch, repository)) if rollout.forge else ""
+    except ChangedMeanwhileError:
+        raise
     except GarscaffoldError as error:
         return [_spoiled(replace(each, branch=branch), error) if _is_done(each) else each for each in results]
     return [
