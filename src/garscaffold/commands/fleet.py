@@ -53,7 +53,7 @@ def carry_out(request: FleetRequest, rollout: Callable[[Settings], Rollout], *, 
 def _settings(request: FleetRequest, console: Console) -> Iterator[Settings]:
     with Templates() as templates:
         settings = Settings(templates, request.clones, request.version, request.given, request.template)
-        yield replace(settings, tell=lambda line: console.say(one_line(line)))
+        yield replace(settings, discards_clones=request.discards_clones, tell=lambda line: console.say(one_line(line)))
 
 
 def _each(
