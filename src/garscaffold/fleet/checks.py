@@ -13,7 +13,7 @@ from garscaffold import git_aside, process
 from garscaffold.errors import GarscaffoldError
 from garscaffold.fleet.shown import plain
 
-PREFIX = "garscaffold-check-"
+PREFIX = "garscaffold-fleet-check-"
 """What the folders of checks are called in the system's temporary folder."""
 PATIENCE = 30 * 60
 """How many seconds a check may take, where nobody says."""
