@@ -1,20 +1,17 @@
 """The update of one repository of a fleet: a branch with a commit for each project, checked, pushed, proposed.
 
-Nothing of it needs a work tree, so that nobody's unsaved work is touched; a check gets a temporary one. The next run
-goes on where one was cut off: what is done is read from the repository and its remote, and nowhere else.
+Nothing of it needs a work tree, so that nobody's unsaved work is touched; a check gets a repository of its own. The
+next run goes on where one was cut off: what is done is read from the repository and its remote, and nowhere else.
 """
 
-import tempfile
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from garscaffold import git, git_objects, git_remote, process
-from garscaffold.errors import GarscaffoldError
+from garscaffold import git, git_objects, git_remote
+from garscaffold.errors import ChangedMeanwhileError, GarscaffoldError
+from garscaffold.fleet.checks import run_check
 from garscaffold.fleet.forges import Forge, Proposal
-from garscaffold.fleet.repositories import Repository, open_repository
+from garscaffold.fleet.repositories import Repository
 from garscaffold.fleet.results import Result, State, told
 from garscaffold.fleet.survey import Settings, found_projects, look_ahead
 from garscaffold.fleet.targets import Target
@@ -23,10 +20,6 @@ from garscaffold.update.snapshot import Commit, Snapshot
 
 TRAILER = "Template-Version"
 """By this line of their message the commits of an update are known again."""
-SAID = 20
-"""How many lines of what a failing check said are kept."""
-MOMENT = 0.5
-"""Seconds within which Ctrl-C is known everywhere."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +30,7 @@ class Rollout:
         settings: Those of the run.
         branch: The branch; '' for one that is named after the version.
         check: A command that has to succeed in each updated project, in a shell; '' for none.
+        check_limit: How many seconds it may take; 0 for the usual time.
         push: Push the branch.
         forge: Where a pull request is made; None for nowhere.
     """
@@ -44,6 +38,7 @@ class Rollout:
     settings: Settings
     branch: str = ""
     check: str = ""
+    check_limit: int = 0
     push: bool = False
     forge: Forge | None = None
 
@@ -63,7 +58,11 @@ def roll_out(target: Target, rollout: Rollout) -> list[Result]:
     Raises:
         GarscaffoldError: The repository cannot be read.
     """
-    repository = open_repository(target, rollout.settings.clones)
+    return rollout.settings.at(target, lambda repository: _rolled_out(repository, rollout))
+
+
+def _rolled_out(repository: Repository, rollout: Rollout) -> list[Result]:
+    target = repository.target
     commit = Commit.read(repository.folder, repository.base)
     results: list[Result] = []
     planned: list[Planned] = []
@@ -120,6 +119,14 @@ class Standing:
 
 
 def _branched(repository: Repository, planned: Sequence[Planned], rollout: Rollout) -> Sequence[Result]:
+    try:
+        return _branched_once(repository, planned, rollout)
+    except ChangedMeanwhileError:
+        # Most often it is another run with the same update, which is done then.
+        return _branched_once(repository, planned, rollout)
+
+
+def _branched_once(repository: Repository, planned: Sequence[Planned], rollout: Rollout) -> Sequence[Result]:
     branch = rollout.branch or branch_for([each.update for each in planned])
     folder = repository.folder
     if branch == repository.branch:
@@ -135,12 +142,14 @@ def _branched(repository: Repository, planned: Sequence[Planned], rollout: Rollo
     if tip == repository.base or not any(each.state is State.UPDATED for each in results):
         return results
     if tip != local and not here.foreign:
-        git_objects.put_branch(folder, branch, tip, replaces=bool(local))
+        git_objects.put_branch(folder, branch, tip, expected=local)
     try:
         # Whoever went on from our commits pushes that, unless nobody has it yet.
         if rollout.push and tip != remote and not (remote and chosen.foreign):
             git_remote.push_branch(folder, branch, tip, expected=remote)
         url = rollout.forge.propose(repository, _proposal(planned, branch, repository)) if rollout.forge else ""
+    except ChangedMeanwhileError:
+        raise
     except GarscaffoldError as error:
         return [_spoiled(replace(each, branch=branch), error) if _is_done(each) else each for each in results]
     return [
@@ -209,42 +218,15 @@ def _committed(
             who = who or git_objects.identity(repository.folder)
             files = project.committed([*update.changes, update.answers])
             made = git_objects.commit_files(repository.folder, tip, files, message_for(update, project.prefix), who=who)
-            check = rollout.check or repository.target.check
-            _check(repository.folder, made, project.prefix, check, rollout.settings.stop)
+            if check := rollout.check or repository.target.check:
+                limit = rollout.check_limit or repository.target.check_limit
+                run_check(repository.folder, made, project.prefix, check, limit)
         except Exception as error:
             results.append(_spoiled(each.result, error))
             continue
         tip = made
         results.append(replace(each.result, state=State.UPDATED, commit=made))
     return results, tip
-
-
-def _check(repository: Path, commit: str, prefix: str, check: str, stop: threading.Event) -> None:
-    if not check:
-        return
-    with _work_tree(repository, commit) as folder:
-        done = process.shell(check, cwd=folder / prefix)
-    if done.exit_code != 0:
-        # Ctrl-C ends a check as well, and often before we hear of it: the next one shall not begin then.
-        stop.wait(MOMENT)
-        said = "\n".join(done.stdout.strip().splitlines()[-SAID:])
-        raise GarscaffoldError(
-            f"The check `{check}` failed with exit code {done.exit_code}, so there is no branch:\n{said}",
-            mend="Update it by hand: garscaffold update, then see what the check says.",
-        )
-
-
-@contextmanager
-def _work_tree(repository: Path, commit: str) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="garscaffold-check-") as aside:
-        folder = Path(aside) / "project"
-        # A hook that runs when somebody checks out is not asked: nobody does.
-        quiet = ["-c", "core.hooksPath=/dev/null"]
-        git.read(repository, *quiet, "worktree", "add", "--quiet", "--detach", str(folder), commit)
-        try:
-            yield folder
-        finally:
-            git.read(repository, "worktree", "remove", "--force", str(folder))
 
 
 def _spoiled(result: Result, error: Exception) -> Result:
