@@ -171,8 +171,7 @@ def push_branch(repository: Path, branch: str, commit: str, *, expected: str) ->
     lease = f"--force-with-lease=refs/heads/{branch}:{expected}"
     command = ["push", "--quiet", "--porcelain", "--no-follow-tags", lease, REMOTE, f"{commit}:refs/heads/{branch}"]
     # What git writes is read here, so it has to be in English.
-    environment = {**git.QUIET, "LC_ALL": "C"}
-    done = process.run([*git.BARE, *command], cwd=repository, environment=environment, check=False)
+    done = git.talk([*git.BARE, *command], repository, {"LC_ALL": "C"})
     if done.exit_code != 0:
         raise _refused(repository, branch, done)
 
@@ -219,7 +218,7 @@ def _has_hook(repository: Path, name: str) -> bool:
 
 
 def _remote(command: list[str], place: str, cwd: Path | None = None, settings: Sequence[str] = ()) -> str:
-    done = process.run([*git.BARE, *settings, *command], cwd=cwd, environment=git.QUIET, check=False)
+    done = git.talk([*git.BARE, *settings, *command], cwd)
     if done.exit_code != 0:
         where = f"-C {shlex.quote(str(cwd))} " if cwd is not None else ""
         raise GarscaffoldError(

@@ -9,6 +9,8 @@ CREDENTIAL = re.compile(
 HIDDEN = "…@"
 """What stands for a credential that is left out."""
 NOTHING = "git said nothing"
+NO_END = "it did not end within"
+"""What is said where git was waited for too long."""
 NEXT_TO_NOTHING = (
     "Please make sure you have the correct access rights",
     "and the repository exists.",
@@ -23,8 +25,9 @@ NEXT_TO_NOTHING = (
 UNASKED = {
     "Host key verification failed": "Nobody is asked here. Let ssh know the host first, by",
     "Permission denied (": "Nobody is asked here: a key with a passphrase needs ssh-add. Then check it with",
+    NO_END: "Does it answer? A slow one gets more time with GARSCAFFOLD_NETWORK_TIMEOUT=1h. Look with",
 }
-"""What mends that ssh had a question, by what it says then."""
+"""What mends that ssh had a question, or nobody answers, by what is said then."""
 
 
 MEANWHILE = re.compile(

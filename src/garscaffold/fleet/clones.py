@@ -12,6 +12,7 @@ from garscaffold import git, git_remote
 from garscaffold.errors import GarscaffoldError
 from garscaffold.fleet.results import Result, State
 from garscaffold.fleet.targets import Target
+from garscaffold.process import StoppedError
 
 MOMENT = 0.2
 """Seconds between two looks whether a clone is free."""
@@ -88,6 +89,8 @@ def _brought_up_to_date(target: Target, clone: Path) -> bool:
         try:
             git_remote.fetch_newest(clone, there)
             return False
+        except StoppedError:
+            raise
         except GarscaffoldError:
             # The remote has just answered, so it is most likely the clone; if not, cloning says the same.
             pass

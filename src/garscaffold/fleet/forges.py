@@ -21,6 +21,7 @@ from garscaffold.git_words import without_credentials
 BY_HOST: Mapping[str, str] = MappingProxyType({"github": "gh", "gitlab": "glab"})
 AUTO = "auto"
 PROGRAMS = tuple(BY_HOST.values())
+QUIET = MappingProxyType({"GH_PROMPT_DISABLED": "1"})
 UNKNOWN_HERE = 4
 """What `gh` ends with where nobody is signed in (`gh help exit-codes`)."""
 
@@ -156,7 +157,7 @@ class Host(ABC):
     def _ask(self, path: str, method: str = "GET", **fields: str) -> Any:
         words = [word for name, value in fields.items() for word in ("--raw-field", f"{name}={value}")]
         command = [self.program, "api", "--hostname", self.name, path, "--method", method, *words]
-        done = process.run(command, cwd=self.folder, environment={"GH_PROMPT_DISABLED": "1"}, check=False)
+        done = process.run(command, cwd=self.folder, environment=QUIET, check=False, limit=process.patience())
         if done.exit_code == UNKNOWN_HERE and self.program == "gh":
             raise GarscaffoldError(
                 f"gh is not signed in at {self.name}.", mend=f"gh auth login --hostname {self.name}; then run it again."

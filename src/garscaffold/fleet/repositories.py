@@ -1,6 +1,7 @@
 """The repositories of a fleet as places to read and to commit in: checkouts as they are, URLs as bare clones."""
 
 import shlex
+import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 from garscaffold import git, git_objects
 from garscaffold.errors import GarscaffoldError
 from garscaffold.fleet.clones import clone_of, held, in_clone
-from garscaffold.fleet.results import Result
+from garscaffold.fleet.results import Result, State
 from garscaffold.fleet.targets import Target
 
 
@@ -37,6 +38,7 @@ def at_repository(
     clones: Path,
     work: Callable[[Repository], list[Result]],
     *,
+    discard: bool,
     tell: Callable[[str], None],
     stop: threading.Event,
 ) -> list[Result]:
@@ -46,6 +48,7 @@ def at_repository(
         target: What was named.
         clones: The folder of the clones.
         work: What is done with it.
+        discard: Remove a clone afterwards, unless it has an update that was to stay in it.
         tell: Is told what it waits for.
         stop: Set when nobody waits for the rest any more.
 
@@ -60,7 +63,13 @@ def at_repository(
         tell(f"{target.name}: another garscaffold works in the clone of {target.place}; waiting for it …")
 
     with held(clone, wait=wait, stop=stop):
-        return in_clone(target, clone, lambda: work(_opened(target, clone)))
+        results: list[Result] = []
+        try:
+            results = in_clone(target, clone, lambda: work(_opened(target, clone)))
+        finally:
+            if discard and not any(each.state is State.UPDATED and not each.pushed for each in results):
+                shutil.rmtree(clone, ignore_errors=True)
+        return results
 
 
 def _opened(target: Target, folder: Path) -> Repository:

@@ -1,19 +1,16 @@
 """The update of one repository of a fleet: a branch with a commit for each project, checked, pushed, proposed.
 
-Nothing of it needs a work tree, so that nobody's unsaved work is touched; a check gets a temporary one. The next run
-goes on where one was cut off: what is done is read from the repository and its remote, and nowhere else.
+Nothing of it needs a work tree, so that nobody's unsaved work is touched; a check gets a repository of its own. The
+next run goes on where one was cut off: what is done is read from the repository and its remote, and nowhere else.
 """
 
 import shlex
-import tempfile
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from garscaffold import git, git_objects, git_remote, process
+from garscaffold import git, git_objects, git_remote
 from garscaffold.errors import ChangedMeanwhileError, GarscaffoldError
+from garscaffold.fleet.checks import run_check
 from garscaffold.fleet.forges import Forge, Request, Stage
 from garscaffold.fleet.messages import TRAILER, branch_for, message_for, versions_in
 from garscaffold.fleet.proposals import decided, propose
@@ -24,11 +21,6 @@ from garscaffold.fleet.targets import Target
 from garscaffold.update.planning import Update
 from garscaffold.update.snapshot import Commit, Snapshot
 
-SAID = 20
-"""How many lines of what a failing check said are kept."""
-MOMENT = 0.5
-"""Seconds within which Ctrl-C is known everywhere."""
-
 
 @dataclass(frozen=True)
 class Rollout:
@@ -38,6 +30,7 @@ class Rollout:
         settings: Those of the run.
         branch: The branch; '' for one that is named after the version.
         check: A command that has to succeed in each updated project, in a shell; '' for none.
+        check_limit: How many seconds it may take; 0 for the usual time.
         push: Push the branch.
         forge: Where a pull request is made; None for nowhere.
     """
@@ -45,6 +38,7 @@ class Rollout:
     settings: Settings
     branch: str = ""
     check: str = ""
+    check_limit: int = 0
     push: bool = False
     forge: Forge | None = None
 
@@ -150,9 +144,9 @@ def _branched_once(repository: Repository, planned: Sequence[Planned], rollout: 
             texts = _messages(repository, planned, tip)
             url, left = propose(host, requests, repository, branch, texts, is_new=pushes)
     except GarscaffoldError as error:
-        told = GarscaffoldError(f"The branch is pushed, and {error.sentence}", mend=error.mend)
+        failure = GarscaffoldError(f"The branch is pushed, and {error.sentence}", mend=error.mend)
         return [
-            _spoiled(replace(each, branch=branch, pushed=True), told) if _is_done(each) else each for each in results
+            _spoiled(replace(each, branch=branch, pushed=True), failure) if _is_done(each) else each for each in results
         ]
     clone = str(folder) if repository.target.is_remote and not rollout.push else ""
     sentence, mend = (left.sentence, left.mend) if left else ("", "")
@@ -171,10 +165,10 @@ def _messages(repository: Repository, planned: Sequence[Planned], tip: str) -> l
 
 
 def _decided(result: Result, request: Request, branch: str, repository: Repository) -> Result:
-    told = replace(result, branch=branch, pull_request=request.url)
+    left_alone = replace(result, branch=branch, pull_request=request.url)
     if request.stage is Stage.MERGED:
         return replace(
-            told,
+            left_alone,
             state=State.UPDATED,
             earlier=True,
             commit=request.merged_as,
@@ -182,7 +176,7 @@ def _decided(result: Result, request: Request, branch: str, repository: Reposito
             mend=f"git -C {shlex.quote(str(repository.folder))} pull",
         )
     return replace(
-        told,
+        left_alone,
         sentence=f"{request.url} was closed without a merge, so it is not made again.",
         mend="Reopen it there, and run it again; or make another one: --branch NAME",
     )
@@ -248,42 +242,15 @@ def _committed(
             who = who or git_objects.identity(repository.folder)
             files = project.committed([*update.changes, update.answers])
             made = git_objects.commit_files(repository.folder, tip, files, message_for(update, project.prefix), who=who)
-            check = rollout.check or repository.target.check
-            _check(repository.folder, made, project.prefix, check, rollout.settings.stop)
+            if check := rollout.check or repository.target.check:
+                limit = rollout.check_limit or repository.target.check_limit
+                run_check(repository.folder, made, project.prefix, check, limit)
         except Exception as error:
             results.append(_spoiled(each.result, error))
             continue
         tip = made
         results.append(replace(each.result, state=State.UPDATED, commit=made))
     return results, tip
-
-
-def _check(repository: Path, commit: str, prefix: str, check: str, stop: threading.Event) -> None:
-    if not check:
-        return
-    with _work_tree(repository, commit) as folder:
-        done = process.shell(check, cwd=folder / prefix)
-    if done.exit_code != 0:
-        # Ctrl-C ends a check as well, and often before we hear of it: the next one shall not begin then.
-        stop.wait(MOMENT)
-        said = "\n".join(done.stdout.strip().splitlines()[-SAID:])
-        raise GarscaffoldError(
-            f"The check `{check}` failed with exit code {done.exit_code}, so there is no branch:\n{said}",
-            mend="Update it by hand: garscaffold update, then see what the check says.",
-        )
-
-
-@contextmanager
-def _work_tree(repository: Path, commit: str) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="garscaffold-check-") as aside:
-        folder = Path(aside) / "project"
-        # A hook that runs when somebody checks out is not asked: nobody does.
-        quiet = ["-c", "core.hooksPath=/dev/null"]
-        git.read(repository, *quiet, "worktree", "add", "--quiet", "--detach", str(folder), commit)
-        try:
-            yield folder
-        finally:
-            git.read(repository, "worktree", "remove", "--force", str(folder))
 
 
 def _spoiled(result: Result, error: Exception) -> Result:

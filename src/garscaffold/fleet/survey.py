@@ -37,6 +37,7 @@ class Settings:
         version: The version to go to; None for the newest.
         given: Answers to new questions, and other answers to old ones.
         moves_to: The template that every project moves to; None for its own.
+        discards_clones: Remove each clone when its repository is done.
         stop: Set when nobody waits for the rest any more.
         tell: Is told what a run waits for, by any of its threads.
     """
@@ -46,6 +47,7 @@ class Settings:
     version: str | None = None
     given: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     moves_to: str | None = None
+    discards_clones: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
     tell: Callable[[str], None] = lambda line: None
 
@@ -55,7 +57,7 @@ class Settings:
         Raises:
             GarscaffoldError: It cannot be read, or the work failed.
         """
-        return at_repository(target, self.clones, work, tell=self.tell, stop=self.stop)
+        return at_repository(target, self.clones, work, discard=self.discards_clones, tell=self.tell, stop=self.stop)
 
 
 @dataclass(frozen=True)

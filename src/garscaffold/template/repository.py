@@ -13,6 +13,7 @@ from packaging.version import InvalidVersion, Version
 from garscaffold import git, git_objects
 from garscaffold.errors import GarscaffoldError
 from garscaffold.git_words import HIDDEN, advice, without_credentials
+from garscaffold.process import StoppedError
 from garscaffold.tree import Tree
 
 ALIASES = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
@@ -60,6 +61,8 @@ def released_versions(location: str) -> dict[Version, str]:
 
 def unreachable(location: str, error: GarscaffoldError) -> GarscaffoldError:
     """Return the error for a template that cannot be read."""
+    if isinstance(error, StoppedError):
+        return StoppedError(error.sentence, mend=error.mend)
     if "://" in location or "@" in location:
         # Without the credential it is asked for, or comes from git's helper.
         mend = f"{advice(error.sentence)}: git ls-remote {without_credentials(location).replace(HIDDEN, '')}"
