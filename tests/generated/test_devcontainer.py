@@ -18,11 +18,6 @@ from tests.generated.images import docker_environment as docker_environment  # f
 from tests.generated.images import engine as engine
 from tests.generated.matrix import texts
 
-# Of https://containers.dev/implementors/json_reference/
-PROPERTIES = {
-    *("name", "build", "remoteUser", "initializeCommand", "mounts", "containerEnv", "postCreateCommand"),
-    *("forwardPorts", "customizations"),
-}
 RUN = {"poetry": "poetry run python", "uv": "uv run --locked python", "pip": ".venv/bin/python"}
 
 
@@ -31,14 +26,12 @@ def settings(project: Path) -> dict[str, Any]:
     return dict(json.loads((project / ".devcontainer/devcontainer.json").read_text()))
 
 
-def test_its_settings_are_what_the_specification_has() -> None:
+def test_its_settings_are_those_of_the_project() -> None:
+    """What may be set at all, test_matrix_judges.py has a schema for."""
     for project, _, text in texts(".devcontainer/devcontainer.json"):
         found = json.loads(text)
-        assert set(found) <= PROPERTIES
-        assert {"name", "build", "remoteUser", "mounts", "postCreateCommand"} <= set(found)
         assert f".devcontainer/{found['build']['dockerfile']}" in project.files
-        assert set(found["customizations"]) == {"vscode"}
-        # Nobody else's feature runs in it, and no port is open that the service does not listen on.
+        # No port is open that the service does not listen on.
         assert found.get("forwardPorts", [8080]) == [8080]
         assert f'\nname = "{found["name"]}"\n' in project.files["pyproject.toml"]
 
