@@ -15,7 +15,6 @@ from garscaffold.sandbox import Sandbox
 from tests.generated.combinations import KEYLESS, Answers, covering_combinations, name_of
 from tests.generated.conftest import (
     PRIVATE_NAME,
-    RUNNING_PYTHON,
     AsIdentity,
     Generate,
     Toolbox,
@@ -76,7 +75,8 @@ def test_a_project_of_the_covering_set_works(
 ) -> None:
     answers = dict(COMBINATIONS[number])
     if answers["python_version"] not in pythons():
-        answers["python_version"] = RUNNING_PYTHON
+        # With another one in its place, the pairs that only this combination holds would be missing unseen.
+        pytest.skip(f"no Python {answers['python_version']} here")
     name = f"covered-{number}"
     project = generate(tmp_path / name, project_name=name, **answers)
     python = python_folder(tmp_path / "python", str(answers["python_version"]))
