@@ -13,19 +13,9 @@ import pytest
 
 from garscaffold.sandbox import Sandbox
 from tests.generated.combinations import KEYLESS, Answers, covering_combinations, name_of
-from tests.generated.conftest import (
-    PRIVATE_NAME,
-    AsIdentity,
-    Generate,
-    Toolbox,
-    python_folder,
-    pythons,
-)
+from tests.generated.conftest import PRIVATE_NAME, AsIdentity, Generate, Toolbox
 from tests.generated.images import Credentials, Engine, image_of, leaks
-from tests.generated.images import credentials as credentials  # fixtures
-from tests.generated.images import docker_environment as docker_environment
-from tests.generated.images import engine as engine
-from tests.generated.images import secrets as secrets
+from tests.generated.pythons import python_folder, pythons
 from tests.generated.serving import free_port, health
 from tests.sandbox.conftest import make_wheel
 

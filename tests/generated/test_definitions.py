@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from garscaffold.sandbox import Sandbox
-from tests.generated.conftest import RUNNING_PYTHON, Toolbox, pythons
+from tests.generated.conftest import Toolbox
 from tests.generated.indexes import indexes, pyproject
 from tests.generated.matrix import Project, texts, write
+from tests.generated.pythons import RUNNING_PYTHON, pythons
 from tests.sandbox.conftest import make_wheel
 
 pytestmark = [pytest.mark.generated, pytest.mark.clients]

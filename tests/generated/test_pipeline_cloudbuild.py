@@ -15,7 +15,8 @@ import pytest
 
 from garscaffold.sandbox import Sandbox
 from garscaffold.sandbox.identities import IDENTITIES
-from tests.generated.conftest import PRIVATE_NAME, RUNNING_PYTHON, AsIdentity, Generate, Pushed, Toolbox
+from tests.generated.conftest import PRIVATE_NAME, AsIdentity, Generate, Pushed, Toolbox
+from tests.generated.pythons import RUNNING_PYTHON
 from tests.support.engine import OwnEngine, client_in_container
 from tests.support.pipeline_cloudbuild import Builder, CloudBuild
 
@@ -60,7 +61,10 @@ def cloud_build(pipeline_engine: OwnEngine, sandbox: Sandbox, tmp_path_factory: 
     )
 
 
-@pytest.mark.parametrize("install", ["secret", "workspace"])
+# Poetry reads everything from the virtual repository: its own source for the public index has to speak JSON.
+@pytest.mark.parametrize(
+    ("manager", "install", "mode"), [("poetry", "secret", "virtual"), ("uv", "workspace", "explicit")]
+)
 def test_a_service_is_tested_built_searched_and_pushed(
     generate: Generate,
     toolbox: Toolbox,
@@ -70,28 +74,29 @@ def test_a_service_is_tested_built_searched_and_pushed(
     cloud_build: CloudBuild,
     pushed: Pushed,
     tmp_path: Path,
+    manager: str,
     install: str,
+    mode: str,
 ) -> None:
     project = generate(
         tmp_path / "project",
         kind="service",
         framework="worker",
         project_name=f"orders-{install}",
-        package_manager="uv",
+        package_manager=manager,
         image_install=install,
+        index_mode=mode,
         private_packages=[f"{PRIVATE_NAME}>=0.1,<0.2"],
         build_service_account=WRITER,
     )
     toolbox.run("make", "lock", cwd=project, variables=as_identity("reader"))
     image = f"{HOST}/acme-prod/docker/orders-{install}"
     with cloud_build.run(project, BUILD_ID="build-1", PROJECT_ID="acme-prod") as build:
-        assert " passed" in build.said["test"]
-        assert "no credential in its layers" in build.said["scan"]
         secrets = {"login": sandbox.token("writer").encode()}
         if install == "secret":
             secrets["token"] = build.read("credentials", "gar_token").strip()
             assert sandbox.store.bearer(secrets["token"].decode()) is not None
-    pushed(f"{image}:build-1", secrets)
+    pushed(f"{image}:build-1", build.said["test"] + build.said["scan"], secrets)
 
 
 def test_a_package_is_published_for_a_tag_only(
@@ -106,7 +111,7 @@ def test_a_package_is_published_for_a_tag_only(
         tmp_path / "project",
         kind="package",
         project_name="acme-built",
-        package_manager="uv",
+        package_manager="poetry",
         index_mode="virtual",
         build_service_account=WRITER,
     )
