@@ -138,7 +138,7 @@ SHELL_OF_ENTRYPOINT = {"sh": "dash", "bash": "bash"}
 # https://docs.gitlab.com/runner/shells/#shells-supported-by-default-in-docker-executor
 SHELL_OF_IMAGE = {
     r"python:[\d.]+-slim": "bash",
-    r"gcr\.io/google\.com/cloudsdktool/cloud-sdk:slim": "bash",
+    r"gcr\.io/google\.com/cloudsdktool/(cloud-sdk|google-cloud-cli):slim": "bash",
     r"docker:\d+": "busybox sh",
 }
 
