@@ -188,8 +188,8 @@ def test_compose_takes_every_file(engine: Engine, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("right", "wrong", "said"),
     [
-        ("        - gar_token\n", "        - gar_tokens\n", "undefined secret"),
-        ("    ports:", "    port:", "port"),
+        ("        - gar_token\n", "        - gar_tokens\n", "undefined build secret gar_tokens"),
+        ("    ports:", "    port:", "additional properties 'port' not allowed"),
         ("${PORT:-8080}", "${PORT:8080}", "invalid interpolation format"),
     ],
 )
