@@ -26,6 +26,9 @@ KEYLESS = {
     "build_service_account": "builder@acme-prod.iam.gserviceaccount.com",
 }
 
+# Who may only read, where a project has an account for that.
+READER = "tester@acme-prod.iam.gserviceaccount.com"
+
 # Questions with choices of which every combination is generated.
 VARIED = ("kind", "index_mode", "framework", "package_manager", "image_install", "ci", "deploy", "devcontainer")
 # Those that only the covering set varies, and why.
@@ -42,6 +45,7 @@ UNUSUAL: Answers = {
     "source_name": "acme",
     "docker_repository": "images",
     "run_service_account": "orders@acme-prod.iam.gserviceaccount.com",
+    "test_service_account": READER,
     "circleci_image": EXECUTOR,
 }
 

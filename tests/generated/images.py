@@ -89,7 +89,7 @@ class Engine:
             "install": {
                 "image": arguments["PYTHON_IMAGE"],
                 "network_mode": "host",
-                "environment": {"HTTPS_PROXY": arguments["HTTPS_PROXY"]},
+                "environment": {name: arguments[name] for name in ("HTTPS_PROXY", "POETRY_REQUIREMENTS")},
             },
         }
         for name in services:

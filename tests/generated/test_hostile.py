@@ -144,9 +144,10 @@ def assert_says(said: Mapping[str, Any], documents: Mapping[str, Any]) -> None:
         account = f"projects/{said['gcp_project']}/serviceAccounts/{said['build_service_account']}"
         assert build.get("serviceAccount") == (account if said["build_service_account"] else None)
     if workflow := documents.get(FILES["github"]):
-        steps = [step for job in workflow["jobs"].values() for step in job["steps"] if step["name"] == "Sign in"]
+        steps = [step for job in workflow["jobs"].values() for step in job["steps"] if "service_account" in str(step)]
+        accounts = {said["build_service_account"], said["test_service_account"]} - {""}
+        assert {step["with"]["service_account"] for step in steps} == accounts
         for step in steps:
-            assert step["with"]["service_account"] == said["build_service_account"]
             assert f"'{said['wif_provider']}'" in step["with"]["workload_identity_provider"]
     if pipeline := documents.get(FILES["gitlab"]):
         assert pipeline["variables"]["WIF_PROVIDER"] == said["wif_provider"]

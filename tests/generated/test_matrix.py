@@ -60,6 +60,9 @@ def test_every_target_of_the_makefile_is_a_command(tmp_path: Path) -> None:
             # An environment is made and filled in steps, after the lock that is not there yet.
             assert lines[0] == "python3 tools/lock.py"
             lines = [line for line in lines[1:] if not line.startswith((".venv/bin/pip", "rm -rf dist"))]
+        else:
+            # What is installed is checked first.
+            assert lines.pop(0) == "python3 tools/check_sources.py"
         assert len(lines) == len(targets)
 
 

@@ -47,7 +47,7 @@ def cloud_build(pipeline_engine: OwnEngine, sandbox: Sandbox, tmp_path_factory: 
         engine=pipeline_engine,
         builders={
             base: Builder(base),
-            "gcr.io/google.com/cloudsdktool/cloud-sdk:slim": Builder(
+            "gcr.io/google.com/cloudsdktool/google-cloud-cli:slim": Builder(
                 base, mounts={str(sdk): sdk, "/usr/local/bin/gcloud": start}
             ),
             "gcr.io/cloud-builders/docker": Builder(
@@ -91,12 +91,25 @@ def test_a_service_is_tested_built_searched_and_pushed(
     )
     toolbox.run("make", "lock", cwd=project, variables=as_identity("reader"))
     image = f"{HOST}/acme-prod/docker/orders-{install}"
-    with cloud_build.run(project, BUILD_ID="build-1", PROJECT_ID="acme-prod") as build:
+    event = {"BRANCH_NAME": "main"} if install == "secret" else {}
+    with cloud_build.run(project, BUILD_ID="build-1", PROJECT_ID="acme-prod", **event) as build:
         secrets = {"login": sandbox.token("writer").encode()}
         if install == "secret":
             secrets["token"] = build.read("credentials", "gar_token").strip()
             assert sandbox.store.bearer(secrets["token"].decode()) is not None
-    pushed(f"{image}:build-1", build.said["test"] + build.said["scan"], secrets)
+        said = build.said["test"] + build.said["scan"]
+        assert "digest: " in build.said["push"]
+        # The image is there now: what keeps it back for a pull request, a fork's main too, is the step.
+        (push,) = (step for step in build.steps if step["id"] == "push")
+        build.substitutions |= {"_PR_NUMBER": "7", "BRANCH_NAME": "main"}
+        sandbox.forget_requests()
+        build.step(push)
+        not_pushed = (
+            "Not pushed: neither main nor a tag v…, nor built by hand (pull request '7', branch 'main', tag '')."
+        )
+        assert build.said["push"] == f"{not_pushed}\n"
+        assert sandbox.requests() == []
+    pushed(f"{image}:build-1", said, secrets)
 
 
 def test_a_package_is_published_for_a_tag_only(
@@ -118,8 +131,11 @@ def test_a_package_is_published_for_a_tag_only(
     toolbox.run("make", "lock", cwd=project, variables=as_identity("reader"))
     sandbox.forget_requests()
     with cloud_build.run(project, PROJECT_ID="acme-prod") as build:
-        assert build.said["publish"] == "Not published: this is no tag, and _PUBLISH is 'false'.\n"
+        assert build.said["publish"].startswith("Not published: no tag v…, and _PUBLISH is 'false' (pull request ''")
         (publish,) = (step for step in build.steps if step["id"] == "publish")
+        build.substitutions["TAG_NAME"] = "v0.2.0"
+        with pytest.raises(AssertionError, match=r"The tag is v0\.2\.0, and dist/acme_built-0\.1\.0"):
+            build.step(publish)
         build.substitutions["TAG_NAME"] = "v0.1.0"
         build.step(publish)
         assert "dist/acme_built-0.1.0-py3-none-any.whl: published\n" in build.said["publish"]

@@ -29,7 +29,11 @@ pytestmark = [
 
 BASE = f"python:{RUNNING_PYTHON}-slim"
 HOST = "us-central1-docker.pkg.dev"
-KEYLESS = {"wif_provider": PROVIDER, "build_service_account": IDENTITIES["writer"].email}
+KEYLESS = {
+    "wif_provider": PROVIDER,
+    "build_service_account": IDENTITIES["writer"].email,
+    "test_service_account": IDENTITIES["reader"].email,
+}
 SERVICE = "  services: [docker:28-dind]\n"
 # The job's image has Alpine's package manager: this one holds what it is asked for, or says what it lacks.
 APK = '#!/bin/sh\nshift 2\nfor program in "$@"; do command -v "$program" || exit 1; done\n'

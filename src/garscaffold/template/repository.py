@@ -12,6 +12,8 @@ from packaging.version import InvalidVersion, Version
 
 from garscaffold import git, git_objects
 from garscaffold.errors import GarscaffoldError
+from garscaffold.git_words import advice
+from garscaffold.process import StoppedError
 from garscaffold.tree import Tree
 
 ALIASES = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
@@ -59,8 +61,10 @@ def released_versions(location: str) -> dict[Version, str]:
 
 def unreachable(location: str, error: GarscaffoldError) -> GarscaffoldError:
     """Return the error for a template that cannot be read."""
+    if isinstance(error, StoppedError):
+        return StoppedError(error.sentence, mend=error.mend)
     if "://" in location or "@" in location:
-        mend = f"Check the network and your access with: git ls-remote {location}"
+        mend = f"{advice(error.sentence)}: git ls-remote {location}"
     else:
         mend = "Put it there; for the template that garscaffold carries: garscaffold template install"
     return GarscaffoldError(f"The template at {location} cannot be read: {error.sentence.rstrip('.')}.", mend=mend)
@@ -121,7 +125,7 @@ class TemplateRepository:
     def _once(self, what: str, ask: Callable[[Path, str], str], name: str) -> str:
         # While it is open, a template does not change: a fleet asks the same of it for every project.
         with self._lock:
-            if not self._known.get((what, name)):
+            if (what, name) not in self._known:
                 self._known[what, name] = ask(self.folder, name)
             return self._known[what, name]
 
