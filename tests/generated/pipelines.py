@@ -3,6 +3,7 @@
 import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -171,13 +172,50 @@ def decided(script: str, environment: tuple[str, ...]) -> str:
 SHELLS = {"cloud-build": cloud_build_shell, "github": github_shell, "gitlab": gitlab_shell, "circleci": circleci_shell}
 
 
-def scripts(ci: str, pipeline: dict[Any, Any]) -> list[str]:
-    """Return the shell of a pipeline as scripts: one for each step of Cloud Build, one for each event of the others."""
-    if ci != "cloud-build":
-        # What one job does after another.
-        return ["\n".join(SHELLS[ci](pipeline, event)) for event in EVENTS]
-    found = [step["args"][-1].replace("$$", "$") for step in pipeline["steps"] if step.get("entrypoint") == "sh"]
-    return [text for text in found if not text.endswith(".sh")]
+@dataclass(frozen=True)
+class Script:
+    """Lines of a pipeline, and the shell that runs them: bash, Debian's dash, or the one of Alpine's busybox."""
+
+    shell: str
+    text: str
+
+    @property
+    def file(self) -> str:
+        """The text as a program of its own."""
+        return f"#!/bin/{self.shell}\n{self.text}\n"
+
+
+# What `sh` is in a builder's image: all of them are made from Debian or Ubuntu.
+SHELL_OF_ENTRYPOINT = {"sh": "dash", "bash": "bash"}
+# GitLab's runner takes the bash of a job's image, and sh where there is none.
+# https://docs.gitlab.com/runner/shells/#shells-supported-by-default-in-docker-executor
+SHELL_OF_IMAGE = {
+    r"python:[\d.]+-slim": "bash",
+    r"gcr\.io/google\.com/cloudsdktool/(cloud-sdk|google-cloud-cli):slim": "bash",
+    r"docker:\d+": "busybox sh",
+}
+
+
+def scripts(ci: str, pipeline: dict[Any, Any]) -> list[Script]:
+    """Return the shell of a pipeline as scripts: of Cloud Build's steps, of GitLab's jobs, of the others' events."""
+    if ci == "cloud-build":
+        found = [
+            Script(SHELL_OF_ENTRYPOINT[step["entrypoint"]], step["args"][-1].replace("$$", "$"))
+            for step in pipeline["steps"]
+            if step.get("entrypoint") in SHELL_OF_ENTRYPOINT
+        ]
+        return [script for script in found if not script.text.endswith(".sh")]
+    if ci == "gitlab":
+        jobs = [job for job in pipeline.values() if isinstance(job, dict) and "script" in job]
+        return [Script(_shell_of(job["image"]), "\n".join(job["script"])) for job in jobs]
+    # What one job does after another. Both run bash where nothing else is said.
+    assert pipeline.get("defaults", {}).get("run", {}).get("shell", "bash") == "bash"
+    return [Script("bash", "\n".join(SHELLS[ci](pipeline, event))) for event in EVENTS]
+
+
+def _shell_of(image: str) -> str:
+    (shell,) = (shell for pattern, shell in SHELL_OF_IMAGE.items() if re.fullmatch(pattern, image))
+    return shell
 
 
 def in_order(jobs: dict[str, Any], needs: str) -> list[dict[str, Any]]:

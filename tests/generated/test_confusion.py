@@ -17,10 +17,6 @@ import pytest
 from garscaffold.sandbox import Sandbox
 from tests.generated.conftest import PRIVATE_NAME, AsIdentity, Generate, Toolbox
 from tests.generated.images import SESSION, Credentials, Engine, image_of
-from tests.generated.images import credentials as credentials  # fixtures
-from tests.generated.images import docker_environment as docker_environment
-from tests.generated.images import engine as engine
-from tests.generated.images import secrets as secrets
 from tests.sandbox.conftest import make_wheel
 
 pytestmark = [pytest.mark.generated, pytest.mark.clients]

@@ -103,11 +103,12 @@ def digest() -> str:
 
 def test_the_same_answers_give_the_same_bytes() -> None:
     """In other processes, which hash otherwise, as somebody else, at another place."""
+    here = digest()
     for seed, home in (("1", "/nowhere"), ("2", "/home/ada")):
         environment = {**os.environ, "PYTHONHASHSEED": seed, "HOME": home, "USER": home[-3:], "TZ": "Asia/Tokyo"}
         command = [sys.executable, "-c", DIGEST]
         done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-        assert done.stdout.strip() == digest()
+        assert done.stdout.strip() == here
 
 
 def url(project: Project, repository: str) -> str:

@@ -41,7 +41,7 @@ def with_ci(ci: str) -> Iterator[tuple[Project, dict[Any, Any]]]:
 def shell_of(ci: str) -> Iterator[str]:
     """Yield the shell of every distinct pipeline of a CI, as it stands there."""
     for _, _, text in texts(FILES[ci]):
-        yield from scripts(ci, parsed(text))
+        yield from (script.text for script in scripts(ci, parsed(text)))
 
 
 def expected(answers: Answers, event: str) -> list[str]:

@@ -15,7 +15,8 @@ import pytest
 
 from garscaffold.sandbox import Sandbox
 from garscaffold.sandbox.identities import IDENTITIES
-from tests.generated.conftest import PRIVATE_NAME, RUNNING_PYTHON, AsIdentity, Generate, Pushed, Toolbox
+from tests.generated.conftest import PRIVATE_NAME, AsIdentity, Generate, Pushed, Toolbox
+from tests.generated.pythons import RUNNING_PYTHON
 from tests.support.engine import OwnEngine, client_in_container
 from tests.support.pipeline_cloudbuild import Builder, CloudBuild
 
@@ -60,7 +61,10 @@ def cloud_build(pipeline_engine: OwnEngine, sandbox: Sandbox, tmp_path_factory: 
     )
 
 
-@pytest.mark.parametrize("install", ["secret", "workspace"])
+# Poetry reads everything from the virtual repository: its own source for the public index has to speak JSON.
+@pytest.mark.parametrize(
+    ("manager", "install", "mode"), [("poetry", "secret", "virtual"), ("uv", "workspace", "explicit")]
+)
 def test_a_service_is_tested_built_searched_and_pushed(
     generate: Generate,
     toolbox: Toolbox,
@@ -70,15 +74,18 @@ def test_a_service_is_tested_built_searched_and_pushed(
     cloud_build: CloudBuild,
     pushed: Pushed,
     tmp_path: Path,
+    manager: str,
     install: str,
+    mode: str,
 ) -> None:
     project = generate(
         tmp_path / "project",
         kind="service",
         framework="worker",
         project_name=f"orders-{install}",
-        package_manager="uv",
+        package_manager=manager,
         image_install=install,
+        index_mode=mode,
         private_packages=[f"{PRIVATE_NAME}>=0.1,<0.2"],
         build_service_account=WRITER,
     )
@@ -86,12 +93,11 @@ def test_a_service_is_tested_built_searched_and_pushed(
     image = f"{HOST}/acme-prod/docker/orders-{install}"
     event = {"BRANCH_NAME": "main"} if install == "secret" else {}
     with cloud_build.run(project, BUILD_ID="build-1", PROJECT_ID="acme-prod", **event) as build:
-        assert " passed" in build.said["test"]
-        assert "no credential in its layers" in build.said["scan"]
         secrets = {"login": sandbox.token("writer").encode()}
         if install == "secret":
             secrets["token"] = build.read("credentials", "gar_token").strip()
             assert sandbox.store.bearer(secrets["token"].decode()) is not None
+        said = build.said["test"] + build.said["scan"]
         assert "digest: " in build.said["push"]
         # The image is there now: what keeps it back for a pull request, a fork's main too, is the step.
         (push,) = (step for step in build.steps if step["id"] == "push")
@@ -103,7 +109,7 @@ def test_a_service_is_tested_built_searched_and_pushed(
         )
         assert build.said["push"] == f"{not_pushed}\n"
         assert sandbox.requests() == []
-    pushed(f"{image}:build-1", secrets)
+    pushed(f"{image}:build-1", said, secrets)
 
 
 def test_a_package_is_published_for_a_tag_only(
@@ -118,7 +124,7 @@ def test_a_package_is_published_for_a_tag_only(
         tmp_path / "project",
         kind="package",
         project_name="acme-built",
-        package_manager="uv",
+        package_manager="poetry",
         index_mode="virtual",
         build_service_account=WRITER,
     )

@@ -16,20 +16,11 @@ import pytest
 from garscaffold.sandbox import Sandbox
 from garscaffold.sandbox.identities import IDENTITIES
 from tests.generated.combinations import PROVIDER
-from tests.generated.conftest import (
-    PRIVATE_NAME,
-    AsIdentity,
-    Generate,
-    Pushed,
-    Toolbox,
-    commit,
-    git,
-    python_folder,
-)
+from tests.generated.conftest import PRIVATE_NAME, AsIdentity, Generate, Pushed, Toolbox, commit, git
 from tests.generated.images import SESSION
-from tests.generated.images import docker_environment as docker_environment  # a fixture
 from tests.generated.pipeline_steps import JOBS, run_job
 from tests.generated.pipelines import read
+from tests.generated.pythons import python_folder
 from tests.support.engine import OwnEngine, write_client
 
 Run = Callable[..., str]
@@ -178,11 +169,8 @@ def test_a_pipeline_builds_searches_and_pushes_an_image(
     client = write_client(tmp_path / "client", sandbox, str(docker)).parent
     variables = {name: pipeline_engine.environment[name] for name in ("DOCKER_HOST", "DOCKER_CONFIG")}
     said = run_pipeline(project, ci, "main", PATH=f"{client}:{os.environ['PATH']}", **variables)
-    assert " passed" in said
-    assert "no credential in its layers" in said
     image = f"us-central1-docker.pkg.dev/acme-prod/docker/orders-{ci}:{git(project, 'rev-parse', 'HEAD').strip()}"
-    # What every token of the stand-in begins with, so that of those which the pipeline got itself, too.
-    pushed(image, {"token": sandbox.token("writer")[:18].encode()})
+    pushed(image, said)
 
 
 # Images that the script has to tell apart. What a key looks like is put together here, so that this file holds none.

@@ -8,7 +8,8 @@ import pytest
 
 from garscaffold.template import bundle
 from tests.conftest import Garscaffold
-from tests.generated.conftest import RUNNING_PYTHON, Toolbox, git
+from tests.generated.conftest import Toolbox, git
+from tests.generated.pythons import RUNNING_PYTHON
 from tests.update.releases import commit, generated, released_template, versions
 
 pytestmark = pytest.mark.generated
