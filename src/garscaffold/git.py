@@ -174,7 +174,8 @@ def index_entries(folder: Path, paths: Sequence[str] = (), *, unmerged: bool = F
 
 def write_index(folder: Path, lines: Sequence[str]) -> None:
     """Put lines of `git update-index --index-info` into the index, in one go."""
-    _bytes(folder, "update-index", "-z", "--index-info", stdin="".join(f"{line}\0" for line in lines).encode())
+    stdin = "".join(f"{line}\0" for line in lines).encode("utf-8", "surrogateescape")
+    _bytes(folder, "update-index", "-z", "--index-info", stdin=stdin)
 
 
 def store_blob(folder: Path, data: bytes) -> str:

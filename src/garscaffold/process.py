@@ -111,7 +111,7 @@ def exchange(
 def _run(command: Sequence[str], cwd: Path | None, environment: Mapping[str, str], stdin: bytes) -> RawResult:
     child = None
     try:
-        with _signals_wait():
+        with signals_wait():
             child = subprocess.Popen(
                 command,
                 cwd=cwd,
@@ -131,7 +131,7 @@ def _run(command: Sequence[str], cwd: Path | None, environment: Mapping[str, str
 
 
 @contextmanager
-def _signals_wait() -> Iterator[None]:
+def signals_wait() -> Iterator[None]:
     """Let signals take effect when the block is left.
 
     Python runs their handlers between any two steps. One that raises while a program is being started would leave a

@@ -1,11 +1,10 @@
 """`garscaffold update` on real repositories: what it says, what it leaves, and how it ends."""
 
 import json
+import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import yaml
 from garscaffold.template.render import read_folder
 from garscaffold.tree import File
 from tests.conftest import Garscaffold
-from tests.update.templates import LINES, changed, git, release, render
+from tests.update.templates import LINES, Content, changed, git, release, render
 
 OLD = {
     "copier.yml": "_skip_if_exists: [own.txt]\nname: {type: str, default: orders}\n",
@@ -445,6 +444,87 @@ def test_an_edited_file_that_the_template_deletes_is_a_conflict(garscaffold: Gar
     assert answers(project)["_commit"] == "1.1.0"
 
 
+BINARIES: dict[str, Content] = {
+    ".gitignore": "*.bin\n",
+    "secret.bin": b"\0old",
+    "logo.png": b"\0old",
+    "gone.txt": "old\n",
+}
+
+
+@pytest.fixture
+def unmarked(project: Path, template: Path) -> Path:
+    """A project whose conflicts have no markers: a binary, one that git ignores, and a file that the template drops."""
+    files: dict[str, Content] = {"copier.yml": OLD["copier.yml"], ".gitignore": "*.bin\n"}
+    release(template, "2.0.0", {**files, **BINARIES})
+    release(template, "2.1.0", {**files, "secret.bin": b"\0new", "logo.png": b"\0new"})
+    shutil.rmtree(project)
+    render(template, "2.0.0", {}, project, source=str(template))
+    git(project, "init", "--quiet")
+    commit(project)
+    for name in ("secret.bin", "logo.png"):
+        (project / name).write_bytes(b"\0mine")
+    (project / "gone.txt").write_text("mine\n")
+    commit(project)
+    return project
+
+
+def test_abort_brings_back_what_was_resolved_without_markers(garscaffold: Garscaffold, unmarked: Path) -> None:
+    (unmarked / "logo.png").chmod(0o640)
+    before = everything(unmarked)
+    assert garscaffold("update", "--defaults", cwd=unmarked).returncode == 3
+    git(unmarked, "checkout", "--theirs", "logo.png")
+    git(unmarked, "add", "logo.png")
+    git(unmarked, "rm", "--quiet", "gone.txt")
+    (unmarked / "secret.bin").write_bytes(b"\0new")
+    done = garscaffold("update", "--abort", cwd=unmarked)
+    assert done.returncode == 0, done.stderr
+    assert everything(unmarked) == before
+    assert git(unmarked, "status", "--porcelain") == ""
+
+
+def test_a_conflict_that_git_ignores_is_said_with_what_takes_the_templates(
+    garscaffold: Garscaffold, unmarked: Path
+) -> None:
+    done = garscaffold("update", "--defaults", cwd=unmarked)
+    assert done.returncode == 3
+    said = next(line for line in done.stderr.splitlines() if "git ignores secret.bin: yours is kept" in line)
+    git(unmarked, "checkout", "--ours", "logo.png", "gone.txt")
+    git(unmarked, "add", "logo.png", "gone.txt")
+    finished = garscaffold("update", "--finish", "--json", cwd=unmarked)
+    assert finished.returncode == 0, finished.stderr
+    assert "Yours is kept, as git ignores it and it was not changed since: secret.bin" in finished.stderr
+    assert json.loads(finished.stdout)["kept"] == ["secret.bin"]
+    subprocess.run(["sh", "-c", said.partition("is taken by: ")[2]], cwd=unmarked, check=True)
+    assert (unmarked / "secret.bin").read_bytes() == b"\0new"
+
+
+def test_an_ignored_conflict_that_somebody_decided_is_not_told_again(garscaffold: Garscaffold, unmarked: Path) -> None:
+    assert garscaffold("update", "--defaults", cwd=unmarked).returncode == 3
+    git(unmarked, "checkout", "--ours", "logo.png", "gone.txt")
+    git(unmarked, "add", "logo.png", "gone.txt")
+    (unmarked / "secret.bin").write_bytes(b"\0new")
+    finished = garscaffold("update", "--finish", cwd=unmarked)
+    assert finished.returncode == 0
+    assert "secret.bin" not in finished.stderr
+
+
+def test_a_project_in_a_folder_with_a_long_name_or_one_that_is_no_text(
+    garscaffold: Garscaffold, here: Path, template: Path
+) -> None:
+    git(here, "init", "--quiet")
+    names = ["ü" * 120 + "/" + "é" * 120, os.fsdecode(b"dienst-\xff")]
+    for name in names:
+        render(template, "1.0.0", {}, here / name, source=str(template))
+        edit(here / name, "text.txt", "line 10\n", "ten\n")
+    commit(here)
+    for name in names:
+        done = garscaffold("update", name, "--team", "a", "--defaults")
+        assert done.returncode == 3, done.stderr
+        assert garscaffold("update", name, "--abort").returncode == 0
+        assert git(here, "status", "--porcelain") == ""
+
+
 def test_nothing_is_written_through_a_symbolic_link(garscaffold: Garscaffold, project: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -505,27 +585,3 @@ def test_a_template_that_only_copier_understands_is_rendered_by_it(
     assert (here / "orders" / "a.txt").read_text() == "two in orders\n"
     assert answers(here / "orders") == {"_commit": "1.1.0", "_src_path": str(unusual), "a": 1, "second": "two"}
     assert git(here / "orders", "status", "--porcelain").split() == ["M", ".copier-answers.yml", "M", "a.txt"]
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize("delay", [0.05, 0.15, 0.2, 0.25, 0.3, 0.35, 0.45])
-def test_a_signal_at_any_moment_leaves_it_as_it_was_or_as_it_should_be(
-    garscaffold: Garscaffold, environment: dict[str, str], project: Path, number: signal.Signals, delay: float
-) -> None:
-    before = tree(project)
-    command = [sys.executable, "-m", "garscaffold", "update", "--team", "a", "--defaults"]
-    with subprocess.Popen(command, cwd=project, env=environment, stderr=subprocess.PIPE, text=True) as program:
-        time.sleep(delay)
-        program.send_signal(number)
-        program.communicate(timeout=60)
-    if number is signal.SIGKILL:
-        # The next run takes back what was cut off; one that does nothing else shows it.
-        garscaffold("update", "--to", "1.0.0", cwd=project)
-    after = tree(project)
-    assert after == before or answers(project)["_commit"] == "1.1.0"
-    if after == before:
-        assert git(project, "status", "--porcelain") == ""
-        done = garscaffold("update", "--team", "a", "--defaults", cwd=project)
-        assert done.returncode == 0, done.stderr
-    assert (project / "folder").read_text() == "now a file\n"
-    assert not [name for name in tree(project) if ".garscaffold" in name]
