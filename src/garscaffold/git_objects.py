@@ -141,7 +141,7 @@ def commit_files(
     people = f"author {who.author}\ncommitter {who.committer}\n"
     stream = [
         b"commit %s\nmark :1\n%s" % (reference, people.encode("utf-8", "surrogateescape")),
-        _data(message.encode()),
+        _data(message.encode("utf-8", "surrogateescape")),
         f"from {parent}\n".encode(),
     ]
     # Deletions first: a file may become a folder.
@@ -156,7 +156,8 @@ def commit_files(
     made = output.decode().strip()
     if who.signs:
         tree = f"{made}^{{tree}}"
-        signed = git.read(repository, "commit-tree", "-S", "-p", parent, "-F", "-", tree, stdin=message.encode())
+        stdin = message.encode("utf-8", "surrogateescape")
+        signed = git.read(repository, "commit-tree", "-S", "-p", parent, "-F", "-", tree, stdin=stdin)
         return signed.decode().strip()
     return made
 
