@@ -106,6 +106,7 @@ def test_updates_with_its_changelog_and_a_line_for_each_file(garscaffold: Garsca
     for said in (
         "orders goes from template 1.0.0 to 1.1.0:",
         "  1.1.0\n    Authentication is mended.\n\n    - a team is asked for\n",
+        'Answers:\n  team: payments (new)\n  tags: ["a", "b"] (new)\n',
         "  added    added/deep/new.txt\n",
         "  deleted  dropped.txt\n",
         "  changed  run.sh\n",
@@ -211,6 +212,28 @@ def test_missing_answers_are_named_and_nothing_hangs(garscaffold: Garscaffold, p
     assert done.returncode == 2
     assert "--tags" not in done.stderr
     assert everything(project) == before
+
+
+def test_an_answer_that_a_new_rule_refuses_is_never_replaced_without_a_word(
+    garscaffold: Garscaffold, project: Path, template: Path
+) -> None:
+    assert garscaffold("update", "--team", "EU", "--defaults", cwd=project).returncode == 0
+    commit(project)
+    rule = "{% if team != team | lower %}A team is in lower case.{% endif %}"
+    questions = f'name: {{type: str, default: orders}}\nteam: {{type: str, default: us, validator: "{rule}"}}\n'
+    release(template, "1.2.0", {**NEW, "copier.yml": questions})
+    before = everything(project)
+    for arguments in ([], ["--defaults"], ["--dry-run", "--defaults"]):
+        done = garscaffold("update", *arguments, cwd=project)
+        assert done.returncode == 2
+        assert "--team: 'EU' is recorded. A team is in lower case." in done.stderr
+        assert "mend:  Add --team …\n" in done.stderr
+        assert everything(project) == before
+    done = garscaffold("update", "--defaults", "--team", "eu", "--json", cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert "Answers:\n  team: EU → eu\n" in done.stderr
+    document = json.loads(done.stdout)
+    assert (document["new_answers"], document["changed_answers"]) == ({}, {"team": {"from": "EU", "to": "eu"}})
 
 
 @pytest.mark.parametrize(
@@ -580,8 +603,15 @@ def test_a_template_that_only_copier_understands_is_rendered_by_it(
     git(here / "orders", "init", "--quiet")
     (here / "orders" / "mine.txt").write_text("mine\n")
     commit(here / "orders")
+    mistyped = garscaffold("update", "--dryrun", "orders", "--defaults", cwd=here / "orders")
+    assert mistyped.returncode == 2
+    assert "No such option: --dryrun" in mistyped.stderr
+    assert git(here / "orders", "status", "--porcelain") == ""
     done = garscaffold("update", "orders", "--defaults")
     assert done.returncode == 0, done.stderr
     assert (here / "orders" / "a.txt").read_text() == "two in orders\n"
     assert answers(here / "orders") == {"_commit": "1.1.0", "_src_path": str(unusual), "a": 1, "second": "two"}
     assert git(here / "orders", "status", "--porcelain").split() == ["M", ".copier-answers.yml", "M", "a.txt"]
+    commit(here / "orders")
+    assert garscaffold("update", "orders", "--second", "three").returncode == 0
+    assert (here / "orders" / "a.txt").read_text() == "three in orders\n"

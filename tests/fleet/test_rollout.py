@@ -466,6 +466,25 @@ def test_a_new_question_without_a_default_names_what_answers_it(
     assert shown(here / "two", "a.txt") == "platform"
 
 
+def test_an_answer_that_a_new_rule_refuses_fails_and_is_never_replaced(
+    fleet: Fleet, here: Path, tmp_path: Path, home: Path
+) -> None:
+    ruled = tmp_path / "ruled"
+    rule = "{% if region != region | lower %}In lower case.{% endif %}"
+    release(ruled, "1.0.0", {"copier.yml": "region: EU\n", "a.txt.jinja": "{{ region }}\n"})
+    questions = f'region: {{type: str, default: us, validator: "{rule}"}}\n'
+    release(ruled, "1.1.0", {"copier.yml": questions, "a.txt.jinja": "in {{ region }}\n"})
+    orders = start(put_project(here / "orders", ruled))
+    for command in ("status", "update"):
+        (result,) = fleet(command, ".", code=1)
+        assert result["state"] == "failed"
+        assert "--region: 'EU' is recorded. In lower case." in result["sentence"]
+        assert result["mend"] == "Add -d region=…"
+    assert not tip(orders)
+    assert [each["state"] for each in fleet("update", ".", "-d", "region=eu")] == ["updated"]
+    assert shown(orders, "a.txt") == "in eu"
+
+
 @pytest.mark.clients
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_cut_off_in_the_middle_it_goes_on(

@@ -24,7 +24,7 @@ from garscaffold.template.source import recorded_source
 from garscaffold.update.journal import Journal
 from garscaffold.update.merge import Outcome
 from garscaffold.update.planning import Update, choose_move, choose_route, plan_update
-from garscaffold.update.preview import changelog_text, changes_text, diff_text, heading
+from garscaffold.update.preview import answers_text, changelog_text, changes_text, diff_text, heading
 from garscaffold.update.project import Checkout, Recorded, open_checkout, refuse_unsaved
 from garscaffold.update.templates import former_template, template_at
 
@@ -40,6 +40,7 @@ class UpdateRequest:
         take_defaults: Take the default of every new question that was not given.
         dry_run: Show what would change and write nothing.
         template: The template to move to, as projects record it; None for the project's own.
+        words: The questions that were answered by an option of their own name.
     """
 
     folder: Path
@@ -48,6 +49,7 @@ class UpdateRequest:
     take_defaults: bool
     dry_run: bool
     template: str | None = None
+    words: frozenset[str] = frozenset()
 
 
 def bring_up(request: UpdateRequest, *, console: Console) -> None:
@@ -77,6 +79,7 @@ def bring_up(request: UpdateRequest, *, console: Console) -> None:
         if source != checkout.source:
             former, old = stack.enter_context(former_template(checkout, workshop, versions, console.warn))
             route = choose_move(checkout.version, old, versions, request.version)
+        _refuse_unknown(request, checkout, workshop, route.end)
         update = plan_update(
             checkout,
             route,
@@ -95,8 +98,8 @@ def _carry_out(
     update: Update, journal: Journal, install: Step | None, request: UpdateRequest, *, console: Console
 ) -> None:
     document = _document(update, journal.folder, applied=not request.dry_run)
-    news = changelog_text(update)
-    shown = "\n".join([heading(update), *([f"\n{news}\n"] if news else []), changes_text(update)])
+    parts = [f"\n{text}\n" for text in (changelog_text(update), answers_text(update)) if text]
+    shown = "\n".join([heading(update), *parts, changes_text(update)])
     if request.dry_run:
         text = diff_text([*update.changes, update.answers])
         console.say(f"{shown}\n")
@@ -129,6 +132,18 @@ def _carry_out(
     console.say("\nDone. Look at it with git diff, pass your tests, then: git add --all && git commit")
 
 
+def _refuse_unknown(request: UpdateRequest, checkout: Checkout, workshop: Workshop, version: str) -> None:
+    """Refuse a mistyped option, where only Copier knows all the questions and would take it for an answer."""
+    if not request.words or workshop.questionnaire(workshop.repository.commit(version)) is not None:
+        return
+    unknown = sorted(request.words - checkout.answers.keys())
+    if unknown:
+        raise usage_error(
+            f"No such option: --{unknown[0].replace('_', '-')}, and the project has no answer {unknown[0]} yet.",
+            mend=f"garscaffold update -h; or, where the template asks for it from now on: -d {unknown[0]}=…",
+        )
+
+
 def _is_lower(end: str, start: str) -> bool:
     ending, starting = version_of(end), version_of(start)
     return ending is not None and starting is not None and ending < starting
@@ -157,6 +172,7 @@ def _document(update: Update, folder: Path, *, applied: bool) -> dict[str, Any]:
         **_template_json(update.project, folder, update.start, update.end, update.source),
         "changelog": [release.to_json() for release in update.changelog],
         "new_answers": dict(update.new_answers),
+        "changed_answers": {name: {"from": old, "to": new} for name, (old, new) in update.changed_answers.items()},
         "changes": [change.to_json() for change in update.changes],
         "conflicts": [change.path for change in update.changes if change.outcome is Outcome.CONFLICTING],
         "applied": applied,
@@ -250,5 +266,5 @@ def update(
         (finish if finishing else abort)(folder, console=console)
         return
     source = recorded_source(template, home=Path.home(), here=Path.cwd()) if template is not None else None
-    request = UpdateRequest(folder, version, given, take_defaults=defaults, dry_run=dry_run, template=source)
+    request = UpdateRequest(folder, version, given, defaults, dry_run, source, frozenset(flags))
     bring_up(request, console=console)
