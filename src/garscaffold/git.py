@@ -17,6 +17,15 @@ QUIET = {
     "SSH_ASKPASS": "false",
     "SSH_ASKPASS_REQUIRE": "force",
 }
+UNDER_WAY = {
+    "rebase-merge": "rebase",
+    "rebase-apply": "rebase",
+    "MERGE_HEAD": "merge",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+    "BISECT_LOG": "bisect",
+}
+"""What git has under way, by the file or folder that says so (git's wt-status.c)."""
 MERGE_FAILED = 128
 """`git merge-file` ends with the number of conflicts, or with more than this when it could not work."""
 
@@ -108,8 +117,9 @@ def work_tree(folder: Path) -> WorkTree | None:
 
 
 def complaint(folder: Path) -> str:
-    """Return why git cannot read a repository, in its own words; '' where it can."""
-    done = process.run(["git", "rev-parse", "--git-dir"], cwd=folder, environment=QUIET, check=False)
+    """Return why git cannot read a repository, in its own words and in English; '' where it can."""
+    environment = {**QUIET, "LC_ALL": "C"}
+    done = process.run(["git", "rev-parse", "--git-dir"], cwd=folder, environment=environment, check=False)
     said = done.stderr.strip().splitlines() if done.exit_code != 0 else []
     return said[0] if said else ""
 
@@ -134,14 +144,32 @@ def head(folder: Path) -> str:
 
 
 def status(folder: Path) -> tuple[list[str], list[str]]:
-    """Return what differs from the last commit in `folder`: tracked paths, and untracked ones, from the root."""
-    output = _bytes(folder, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", ".")
+    """Return what differs from the last commit in `folder`: tracked paths, and untracked ones, from the root.
+
+    What is not committed inside a submodule is that one's own affair: nothing of it could be committed here.
+    """
+    options = ["--porcelain", "-z", "--no-renames", "--untracked-files=all", "--ignore-submodules=dirty"]
+    output = _bytes(folder, "status", *options, "--", ".")
     tracked: list[str] = []
     untracked: list[str] = []
     for line in output.decode("utf-8", "surrogateescape").split("\0"):
         if line:
             (untracked if line.startswith("?? ") else tracked).append(line[3:])
     return tracked, untracked
+
+
+def under_way(tree: WorkTree) -> str:
+    """Return what git was told to do in a work tree and has not ended, '' for nothing."""
+    return next((word for name, word in UNDER_WAY.items() if (tree.private / name).exists()), "")
+
+
+def left_out(folder: Path, paths: Sequence[str]) -> list[str]:
+    """Return those of `paths`, relative to `folder`, that are committed but not checked out (a sparse checkout)."""
+    if not paths:
+        return []
+    output = _bytes(folder, "ls-files", "-t", "-z", "--", *[f":(literal){path}" for path in paths])
+    lines = output.decode("utf-8", "surrogateescape").split("\0")
+    return [line.removeprefix("S ") for line in lines if line.startswith("S ")]
 
 
 def tracks(folder: Path, name: str) -> bool:
@@ -273,7 +301,7 @@ def read(repository: Path, *arguments: str, stdin: bytes = b"") -> bytes:
     """Run git in a repository that may be bare, and return what it wrote.
 
     Raises:
-        GarscaffoldError: git failed; what it said last is part of the sentence.
+        GarscaffoldError: git failed; what it said is part of the sentence.
     """
     # It was named by the user, or is our own copy: git's guard against bare ones that lie around is not meant.
     return _bytes(repository, *arguments, stdin=stdin, settings=("-c", "safe.bareRepository=all"))
@@ -286,6 +314,6 @@ def _line(folder: Path, *arguments: str) -> str:
 def _bytes(folder: Path, *arguments: str, stdin: bytes = b"", settings: Sequence[str] = ()) -> bytes:
     done = process.exchange(["git", *settings, *arguments], cwd=folder, environment=QUIET, stdin=stdin)
     if done.exit_code != 0:
-        said = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
-        raise GarscaffoldError(f"`git {arguments[0]}` failed with exit code {done.exit_code}: {said[-1]}")
+        said = telling(done.stderr.decode(errors="replace"))
+        raise GarscaffoldError(f"`git {arguments[0]}` failed with exit code {done.exit_code}: {said}")
     return done.stdout

@@ -324,9 +324,39 @@ def no_tags(project: Path, template: Path) -> None:
     git(template, "tag", "--delete", "1.0.0", "1.1.0")
 
 
+def sparse(project: Path, template: Path) -> None:
+    git(project, "sparse-checkout", "set", "--no-cone", "/*", "!/second.txt")
+    assert not (project / "second.txt").exists()
+
+
+def merging(project: Path, template: Path) -> None:
+    git(project, "checkout", "--quiet", "-b", "theirs")
+    (project / "theirs").write_text("1\n")
+    commit(project)
+    git(project, "checkout", "--quiet", "-")
+    (project / "ours").write_text("1\n")
+    commit(project)
+    git(project, "merge", "--no-commit", "--no-ff", "theirs")
+
+
+def bisecting(project: Path, template: Path) -> None:
+    git(project, "bisect", "start")
+
+
+def rebasing(project: Path, template: Path) -> None:
+    (project / "ours").write_text("1\n")
+    commit(project)
+    with pytest.raises(subprocess.CalledProcessError):
+        git(project, "rebase", "--quiet", "--exec", "false", "HEAD~1")
+
+
 @pytest.mark.parametrize(
     ("state", "said", "mend"),
     [
+        (sparse, "second.txt is committed but not checked out here", "git sparse-checkout disable"),
+        (merging, "A merge is under way", "git merge --continue, or: git merge --abort"),
+        (bisecting, "A bisect is under way", "git bisect reset"),
+        (rebasing, "A rebase is under way", "git rebase --continue, or: git rebase --abort"),
         (dirty, "not committed: text.txt", "git stash"),
         (staged, "not committed: text.txt", "git stash"),
         (no_git, "is not in a git repository", "git init"),
@@ -359,6 +389,50 @@ def test_what_stands_in_the_way_is_a_sentence_and_a_mend(
     assert mend in done.stderr
     assert "Traceback" not in done.stderr
     assert tree(project) == before
+
+
+def test_what_git_says_of_a_repository_that_it_does_not_read_is_passed_on(
+    garscaffold: Garscaffold, project: Path
+) -> None:
+    # As git itself says where a repository is of a format that it does not know.
+    git(project, "config", "core.repositoryFormatVersion", "99")
+    for arguments in (["--defaults", "--team", "a"], ["--abort"]):
+        done = garscaffold("update", *arguments, cwd=project)
+        assert done.returncode == 1
+        assert "git does not read" in done.stderr
+        assert "found 99" in done.stderr
+        assert "git init" not in done.stderr
+        assert f"git -C {project} status" in done.stderr
+
+
+def test_gits_lock_is_named_before_anything_is_touched(garscaffold: Garscaffold, project: Path) -> None:
+    conflict(project)
+    lock = project / ".git" / "index.lock"
+    lock.touch()
+    before = tree(project)
+    done = garscaffold("update", "--team", "a", "--defaults", cwd=project)
+    assert done.returncode == 1
+    assert f"{lock} exists" in done.stderr
+    assert f"delete {lock}" in done.stderr
+    assert tree(project) == before
+    lock.unlink()
+    assert garscaffold("update", "--team", "a", "--defaults", cwd=project).returncode == 3
+
+
+def test_what_lies_in_a_submodule_is_no_unsaved_change(garscaffold: Garscaffold, project: Path, here: Path) -> None:
+    library = here / "library"
+    library.mkdir()
+    git(library, "init", "--quiet")
+    (library / "a.txt").write_text("a\n")
+    commit(library)
+    git(project, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(library), "added")
+    commit(project)
+    (project / "added" / "built.o").write_text("1\n")
+    (project / "added" / "a.txt").write_text("b\n")
+    done = garscaffold("update", "--team", "a", "--defaults", cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert "kept     added/deep/new.txt  (added is a repository of its own here)" in done.stderr
+    assert sorted(path.name for path in (project / "added").iterdir()) == [".git", "a.txt", "built.o"]
 
 
 def test_a_downgrade_is_refused(garscaffold: Garscaffold, project: Path) -> None:

@@ -466,6 +466,23 @@ def test_a_new_question_without_a_default_names_what_answers_it(
     assert shown(here / "two", "a.txt") == "platform"
 
 
+def test_what_git_says_against_a_commit_is_passed_on_with_a_mend(
+    fleet: Fleet, make_project: MakeProject, tmp_path: Path
+) -> None:
+    signed, guarded = make_project("signed"), make_project("guarded")
+    write(tmp_path, "gpg", "#!/bin/sh\necho 'gpg: no such key' >&2\nexit 2\n", executable=True)
+    git(signed, "config", "commit.gpgSign", "true")
+    git(signed, "config", "gpg.program", str(tmp_path / "gpg"))
+    write(guarded, ".git/hooks/reference-transaction", "#!/bin/sh\necho not today >&2\nexit 1\n", executable=True)
+    found = {each["name"]: each for each in fleet("update", "signed", "guarded", code=1)}
+    assert "could not be signed" in found["signed"]["sentence"]
+    assert "gpg failed to sign the data" in found["signed"]["sentence"]
+    assert "git config commit.gpgSign false" in found["signed"]["mend"]
+    assert "not today" in found["guarded"]["sentence"]
+    assert "reference-transaction" in found["guarded"]["mend"]
+    assert not tip(signed) and not tip(guarded)
+
+
 def test_an_answer_that_a_new_rule_refuses_fails_and_is_never_replaced(
     fleet: Fleet, here: Path, tmp_path: Path, home: Path
 ) -> None:

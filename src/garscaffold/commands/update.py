@@ -25,7 +25,7 @@ from garscaffold.update.journal import Journal
 from garscaffold.update.merge import Outcome
 from garscaffold.update.planning import Update, choose_move, choose_route, plan_update
 from garscaffold.update.preview import answers_text, changelog_text, changes_text, diff_text, heading
-from garscaffold.update.project import Checkout, Recorded, open_checkout, refuse_unsaved
+from garscaffold.update.project import Checkout, Recorded, open_checkout, refuse_under_way, refuse_unsaved
 from garscaffold.update.templates import former_template, template_at
 
 
@@ -74,6 +74,7 @@ def bring_up(request: UpdateRequest, *, console: Console) -> None:
             if not route.between and not request.given:
                 _say_up_to_date(checkout, route.start, console=console)
                 return
+        refuse_under_way(checkout)
         refuse_unsaved(checkout)
         workshop = Workshop(stack.enter_context(opened(location)))
         if source != checkout.source:

@@ -11,7 +11,7 @@ from garscaffold.errors import ExitCode, GarscaffoldError
 from garscaffold.tree import Kind
 from garscaffold.update.files import look
 from garscaffold.update.journal import ABORTING, APPLYING, FINISHING, Journal
-from garscaffold.update.project import LABELS, open_checkout
+from garscaffold.update.project import LABELS, find_work_tree, open_checkout
 
 CUT_OFF = {ABORTING: "--abort", FINISHING: "--finish"}
 """The option that was cut off, by the state that it leaves."""
@@ -56,7 +56,7 @@ def abort(folder: Path, *, console: Console) -> None:
         GarscaffoldError: No update is under way, or it was committed meanwhile.
     """
     folder = folder.absolute()
-    work_tree = git.work_tree(folder) if folder.is_dir() else None
+    work_tree = find_work_tree(folder) if folder.is_dir() else None
     journal = Journal(folder, work_tree) if work_tree else None
     document = journal.read() if journal else None
     if journal is None or document is None:
