@@ -50,6 +50,10 @@ class Console:
         if not self.quiet:
             to_person(line)
 
+    def complain(self, text: str) -> None:
+        """Say what went wrong, to whoever wanted quiet as well."""
+        to_person(text)
+
     def tip(self, line: str) -> None:
         """Suggest something that would help."""
         self.say(f"{click.style('tip:', fg='cyan', bold=True)} {line}")

@@ -31,6 +31,10 @@ class GarscaffoldError(Exception):
         self.exit_code = exit_code
 
 
+class ChangedMeanwhileError(GarscaffoldError):
+    """Somebody else was quicker: what was looked at is not so any more, and a second look may be all that it takes."""
+
+
 def usage_error(sentence: str, *, mend: str = "") -> GarscaffoldError:
     """Return the error for a command line that cannot be carried out as it was written."""
     return GarscaffoldError(sentence, mend=mend, exit_code=ExitCode.USAGE)

@@ -1,21 +1,26 @@
 """The one door to git."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from garscaffold import process
 from garscaffold.errors import GarscaffoldError
-from garscaffold.git_words import telling
+from garscaffold.git_words import NO_END, telling
 
 # No questions, and no index rewritten just because somebody looked. ssh asks in the terminal whatever git is told, for
 # several repositories over each other: from OpenSSH 8.4 on it asks a program instead, which never has an answer here
-# (ssh(1), SSH_ASKPASS_REQUIRE).
+# (ssh(1), SSH_ASKPASS_REQUIRE). A server that says nothing at all for two minutes is given up: git's own keep alive
+# every five seconds (git-config, uploadpack.keepAlive).
 QUIET = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_OPTIONAL_LOCKS": "0",
     "SSH_ASKPASS": "false",
     "SSH_ASKPASS_REQUIRE": "force",
+    "GIT_HTTP_LOW_SPEED_LIMIT": os.environ.get("GIT_HTTP_LOW_SPEED_LIMIT", "1"),
+    "GIT_HTTP_LOW_SPEED_TIME": os.environ.get("GIT_HTTP_LOW_SPEED_TIME", "120"),
 }
 UNDER_WAY = {
     "rebase-merge": "rebase",
@@ -26,6 +31,10 @@ UNDER_WAY = {
     "BISECT_LOG": "bisect",
 }
 """What git has under way, by the file or folder that says so (git's wt-status.c)."""
+BARE = ("git", "-c", "safe.bareRepository=all")
+"""git where a repository may be bare: it was named by the user, or is our own, so git's guard is not meant."""
+UNREACHED = 128
+"""How git ends where it could not read from or write to another repository."""
 MERGE_FAILED = 128
 """`git merge-file` ends with the number of conflicts, or with more than this when it could not work."""
 
@@ -133,7 +142,7 @@ def is_branch_name(name: str) -> bool:
 
 def is_bare(folder: Path) -> bool:
     """Tell whether `folder`, which exists, is a repository without a work tree."""
-    command = ["git", "-c", "safe.bareRepository=all", "rev-parse", "--is-bare-repository"]
+    command = [*BARE, "rev-parse", "--is-bare-repository"]
     done = process.exchange(command, cwd=folder, environment={**QUIET, "GIT_CEILING_DIRECTORIES": str(folder.parent)})
     return done.exit_code == 0 and done.stdout.strip() == b"true"
 
@@ -253,20 +262,47 @@ def clone_bare(source: str, destination: Path) -> None:
 
 
 def _elsewhere(*arguments: str) -> str:
-    done = process.run(["git", *arguments], environment=QUIET, check=False)
+    done = talk(["git", *arguments])
     if done.exit_code != 0:
         raise GarscaffoldError(telling(done.stderr))
     return done.stdout
 
 
+def talk(
+    command: Sequence[str], cwd: Path | None = None, environment: Mapping[str, str] = MappingProxyType({})
+) -> process.Result:
+    """Run a command of git's that talks to another machine, which may take its time, but not for ever.
+
+    Args:
+        command: The command, with its `git`.
+        cwd: Where it runs.
+        environment: Variables on top of this process's own and those that keep git quiet.
+
+    Raises:
+        StoppedError: Nobody waits for it any more.
+    """
+    try:
+        return process.run(
+            command, cwd=cwd, environment={**QUIET, **environment}, check=False, limit=process.patience()
+        )
+    except process.OverdueError:
+        # As git ends where it could not reach anybody.
+        return process.Result(UNREACHED, "", f"{NO_END} {process.patience()} seconds")
+
+
 def commit_of(repository: Path, reference: str) -> str:
     """Return the id of the commit that a tag, branch or id stands for, or '' when the repository has no such."""
-    # On standard input, where nothing can be taken for an option.
-    for name in (reference, f"refs/remotes/origin/{reference}"):
-        stdin = f"{name}^{{commit}}\n".encode()
-        found = read(repository, "cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=stdin).decode().split()
-        if len(found) == 2 and found[1] == "commit":
-            return found[0]
+    # On standard input, where nothing can be taken for an option, and each line is asked about by itself.
+    if "\n" in reference:
+        return ""
+    stdin = "".join(f"{name}^{{commit}}\n" for name in (reference, f"refs/remotes/origin/{reference}"))
+    form = "--batch-check=%(objectname) %(objecttype)"
+    for line in (
+        read(repository, "cat-file", form, stdin=stdin.encode("utf-8", "surrogateescape")).decode().splitlines()
+    ):
+        commit, _, kind = line.partition(" ")
+        if kind == "commit":
+            return commit
     return ""
 
 
@@ -303,8 +339,7 @@ def read(repository: Path, *arguments: str, stdin: bytes = b"") -> bytes:
     Raises:
         GarscaffoldError: git failed; what it said is part of the sentence.
     """
-    # It was named by the user, or is our own copy: git's guard against bare ones that lie around is not meant.
-    return _bytes(repository, *arguments, stdin=stdin, settings=("-c", "safe.bareRepository=all"))
+    return _bytes(repository, *arguments, stdin=stdin, settings=BARE[1:])
 
 
 def _line(folder: Path, *arguments: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from garscaffold import git, process
-from garscaffold.errors import GarscaffoldError
+from garscaffold.errors import ChangedMeanwhileError, GarscaffoldError
 from garscaffold.line_ends import Settings
 from garscaffold.tree import File, Kind
 
@@ -56,7 +56,7 @@ def read_tree(repository: Path, commit: str) -> dict[str, File]:
 
 def line_end_settings(repository: Path) -> Settings:
     """Return the settings by which git converts line ends."""
-    command = ["git", "-c", "safe.bareRepository=all", "config", "--get-regexp", r"^core\.(autocrlf|eol)$"]
+    command = [*git.BARE, "config", "--get-regexp", r"^core\.(autocrlf|eol)$"]
     done = process.run(command, cwd=repository, environment=git.QUIET, check=False)
     found = dict(line.partition(" ")[::2] for line in done.stdout.lower().splitlines())
     autocrlf = found.get("core.autocrlf", "false")
@@ -82,7 +82,7 @@ def attributes(
             stdin = "".join(f"{line}\0" for line in lines).encode("utf-8", "surrogateescape")
             # It is an index of our own: no hook of the repository's has anything to do with it.
             quiet = ["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false"]
-            whole = ["git", "-c", "safe.bareRepository=all", *quiet, *command]
+            whole = [*git.BARE, *quiet, *command]
             done = process.exchange(whole, cwd=repository, environment=environment, stdin=stdin)
             if done.exit_code != 0:
                 raise GarscaffoldError(f"`git {command[0]}` failed: {done.stderr.decode(errors='replace').strip()}")
@@ -176,25 +176,46 @@ def _signed(repository: Path, parent: str, made: str, message: str) -> str:
         ) from error
 
 
-def put_branch(repository: Path, branch: str, commit: str, *, replaces: bool) -> None:
-    """Make a branch point to a commit.
+def put_branch(repository: Path, branch: str, commit: str, *, expected: str) -> None:
+    """Make a branch point to a commit, over nothing else than what is expected there.
 
     Args:
         repository: The repository.
         branch: The branch's name.
         commit: The commit.
-        replaces: The branch is there already and may lose what it has.
+        expected: The id of the commit that it has, which it may lose; '' where it is not there.
 
     Raises:
-        GarscaffoldError: It is checked out somewhere, or is there and `replaces` is not set.
+        ChangedMeanwhileError: It has another one.
+        GarscaffoldError: It is checked out somewhere, or git cannot write it.
     """
+    if not _has(repository, branch, expected):
+        raise _changed_meanwhile(branch)
     try:
-        git.read(repository, "branch", "--quiet", "--no-track", *(["--force"] if replaces else []), branch, commit)
+        git.read(repository, "branch", "--quiet", "--no-track", *(["--force"] if expected else []), branch, commit)
     except GarscaffoldError as error:
+        if not _has(repository, branch, expected):
+            raise _changed_meanwhile(branch) from error
+        where = git.read(repository, "for-each-ref", "--format=%(worktreepath)", f"refs/heads/{branch}")
+        if folder := where.decode("utf-8", "surrogateescape").strip():
+            raise GarscaffoldError(
+                f"The branch {branch} is checked out in {folder}, and has to be made again.",
+                mend="Check out another one there, or choose another name: --branch NAME",
+            ) from error
         raise GarscaffoldError(
             f"The branch {branch} could not be written. {error.sentence}",
-            mend="Where it is checked out, check out another one there; or choose another name: --branch NAME",
+            mend="Mend what git says, then run it again; or choose another name: --branch NAME",
         ) from error
+
+
+def _has(repository: Path, branch: str, commit: str) -> bool:
+    return git.commit_of(repository, f"refs/heads/{branch}") == commit
+
+
+def _changed_meanwhile(branch: str) -> GarscaffoldError:
+    return ChangedMeanwhileError(
+        f"Somebody else wrote the branch {branch} meanwhile.", mend="Run it again: it looks at what is there."
+    )
 
 
 def own_commits(repository: Path, tip: str, trailer: str, *, stop: str) -> tuple[int, str]:
@@ -222,14 +243,14 @@ def own_commits(repository: Path, tip: str, trailer: str, *, stop: str) -> tuple
 
 
 def is_ancestor(repository: Path, commit: str, other: str) -> bool:
-    """Tell whether a commit is in the history of another, or is that."""
-    command = ["git", "-c", "safe.bareRepository=all", "merge-base", "--is-ancestor", commit, other]
+    """Tell whether a commit, here or unknown, is in the history of one that is here, or is that."""
+    command = [*git.BARE, "merge-base", "--is-ancestor", commit, other]
     return process.run(command, cwd=repository, check=False, environment=git.QUIET).exit_code == 0
 
 
 def current_branch(repository: Path) -> str:
     """Return the name of the branch that HEAD names, '' for none."""
-    command = ["git", "-c", "safe.bareRepository=all", "symbolic-ref", "--quiet", "--short", "HEAD"]
+    command = [*git.BARE, "symbolic-ref", "--quiet", "--short", "HEAD"]
     return process.run(command, cwd=repository, check=False, environment=git.QUIET).stdout.strip()
 
 

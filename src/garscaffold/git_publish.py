@@ -6,9 +6,8 @@ from pathlib import Path
 
 from garscaffold import git, process
 from garscaffold.errors import GarscaffoldError
-from garscaffold.git_words import telling
+from garscaffold.git_words import refusals, telling
 
-_GIT = ("git", "-c", "safe.bareRepository=all")
 # What git writes is read below, so it has to be in English.
 _ENVIRONMENT = {**git.QUIET, "LC_ALL": "C"}
 
@@ -49,7 +48,7 @@ def read_refs(location: str) -> Refs:
     Raises:
         GarscaffoldError: It cannot be read; what was said is the sentence.
     """
-    done = process.run([*_GIT, "ls-remote", "--symref", "--", location], environment=_ENVIRONMENT, check=False)
+    done = process.run([*git.BARE, "ls-remote", "--symref", "--", location], environment=_ENVIRONMENT, check=False)
     if done.exit_code != 0:
         raise GarscaffoldError(telling(done.stderr))
     head, branches, tags = "", {}, {}
@@ -71,21 +70,15 @@ def fetch_branch(repository: Path, location: str, branch: str) -> None:
     Raises:
         GarscaffoldError: It cannot be read; what was said is the sentence.
     """
-    command = [*_GIT, "fetch", "--quiet", "--no-tags", "--", location, f"refs/heads/{branch}"]
+    command = [*git.BARE, "fetch", "--quiet", "--no-tags", "--", location, f"refs/heads/{branch}"]
     done = process.run(command, cwd=repository, environment=_ENVIRONMENT, check=False)
     if done.exit_code != 0:
         raise GarscaffoldError(telling(done.stderr))
 
 
-def is_ancestor(repository: Path, older: str, newer: str) -> bool:
-    """Tell whether a commit, here or unknown, is in the history of one that is here."""
-    command = [*_GIT, "merge-base", "--is-ancestor", older, newer]
-    return process.run(command, cwd=repository, environment=_ENVIRONMENT, check=False).exit_code == 0
-
-
 def are_related(repository: Path, one: str, other: str) -> bool:
     """Tell whether two commits that are here have any history in common."""
-    command = [*_GIT, "merge-base", one, other]
+    command = [*git.BARE, "merge-base", one, other]
     return process.run(command, cwd=repository, environment=_ENVIRONMENT, check=False).exit_code == 0
 
 
@@ -107,14 +100,8 @@ def push(repository: Path, location: str, refspecs: Sequence[str], *, atomic: bo
         Why it was refused, None where it was not.
     """
     whole = ["--atomic"] if atomic else []
-    command = [*_GIT, "push", "--porcelain", *whole, "--", location, *refspecs]
+    command = [*git.BARE, "push", "--porcelain", *whole, "--", location, *refspecs]
     done = process.run(command, cwd=repository, environment=_ENVIRONMENT, check=False)
     if done.exit_code == 0:
         return None
-    reasons = {}
-    for line in done.stdout.splitlines():
-        flag, _, rest = line.partition("\t")
-        names, _, summary = rest.partition("\t")
-        if flag == "!" and "atomic" not in summary:
-            reasons[names.partition(":")[2].split("/", 2)[-1]] = summary.partition("(")[2].rstrip(")") or summary
-    return Refusal(reasons, telling(done.stderr), "does not support --atomic push" in done.stderr)
+    return Refusal(refusals(done.stdout), telling(done.stderr), "does not support --atomic push" in done.stderr)

@@ -73,6 +73,18 @@ def test_looking_runs_no_more_of_a_repository_than_git_status_does(
     assert names(marks) <= {"reference-transaction"}
 
 
+def test_a_check_adds_smudge_filters_only(fleet: Fleet, make_project: MakeProject, here: Path, tmp_path: Path) -> None:
+    orders = make_project()
+    write(orders, ".gitattributes", "*.evil filter=evil diff=evil\ntext.txt diff=evil merge=evil\n")
+    write(orders, "a.evil", "one\n")
+    commit(orders)
+    marks = tmp_path / "marks"
+    arm(orders, marks)
+    check = "test -z \"$(git config --local --get-regexp '^(alias|core.hook|core.fsmonitor)')\""
+    assert fleet("update", ".", "--check", check)[0]["state"] == "updated"
+    assert names(marks) == {"smudge", "reference-transaction"}
+
+
 def test_a_bare_repository_runs_nothing_either(
     fleet: Fleet, make_project: MakeProject, here: Path, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def test_it_has_the_shape_that_cloud_run_reads_whatever_the_arguments() -> None:
     assert document["kind"] == "Job"
     assert document["metadata"]["name"] == "no"
     assert document["spec"]["template"]["spec"]["taskCount"] == 12
-    assert container(definition(job))["args"] == ["fleet", "update", "--yes", *NASTY]
+    assert container(definition(job))["args"] == ["fleet", "update", "--yes", "--discard-clones", *NASTY]
 
 
 @pytest.mark.parametrize(("forge", "host"), [("gh", "github.com"), ("glab", "gitlab.com")])
@@ -154,17 +155,51 @@ def test_its_tasks_together_update_every_repository(
         assert author == "Fleet <fleet@example.com>"
 
 
+def test_a_task_keeps_no_clones(garscaffold: Garscaffold, here: Path, tmp_path: Path) -> None:
+    """Its disk is its memory: what counts is how much is there at a time, however many repositories it has."""
+    template, remotes, clones = tmp_path / "template", tmp_path / "remotes", tmp_path / "clones"
+    release(template, "1.0.0", {"copier.yml": "name: orders\n", "text.txt": "old\n"})
+    release(template, "1.1.0", {"copier.yml": "name: orders\n", "text.txt": "new\n"})
+    names = ["a", "b", "c", "d"]
+    for name in names:
+        render(template, "1.0.0", {}, here / name, source=str(template))
+        git(here / name, "init", "--quiet")
+        git(here / name, "add", "--all")
+        git(here / name, "commit", "--quiet", "--message=state")
+        git(here, "clone", "--quiet", "--bare", name, str(remotes / f"{name}.git"))
+    urls = [f"file://{remotes}/{name}.git" for name in [*names, "gone"]]
+    (here / "fleet.toml").write_text(f"repositories = {urls}")
+    text = definition(replace(JOB, arguments=("fleet.toml", "--push", "--clones", str(clones), "-j", "1")))
+    most = tmp_path / "most"
+    check = f"ls -d {clones}/*.git >> {most}; echo >> {most}"
+    done = garscaffold(*container(text)["args"], "--check", check, **variables(text))
+    assert (done.returncode, "4 updated, 1 failed" in done.stderr) == (1, True), done.stderr
+    assert [len(part.split()) for part in most.read_text().split("\n\n")[:-1]] == [1] * 4
+    assert not list(clones.glob("*.git"))
+    for name in names:
+        assert git(remotes / f"{name}.git", "log", "-1", "--format=%an", "garscaffold/template-1.1.0") == "Fleet"
+    # Without a push it would be lost: what only the clone has stays.
+    git(remotes / "a.git", "branch", "-D", "garscaffold/template-1.1.0")
+    arguments = ("--discard-clones", urls[0], "--clones", str(clones))
+    assert garscaffold("fleet", "status", *arguments).returncode == 0
+    assert not list(clones.glob("*.git"))
+    assert garscaffold("fleet", "update", *arguments).returncode == 0
+    (kept,) = clones.glob("*.git")
+    assert git(kept, "log", "-1", "--format=%s", "garscaffold/template-1.1.0").startswith("chore: update")
+
+
 COMMAND = ("fleet", "job", "--image", "x", "--tasks", "2", "--secret", "s")
 
 
 def test_the_command_prints_the_definition(garscaffold: Garscaffold) -> None:
     done = garscaffold(*COMMAND, "--author", "Ada L. <ada@example.com>", "--forge", "glab")
     assert done.returncode == 0, done.stderr
-    assert container(done.stdout)["args"] == ["fleet", "update", "--yes", "fleet.toml", "--pull-request", "glab"]
+    always = ["fleet", "update", "--yes", "--discard-clones"]
+    assert container(done.stdout)["args"] == [*always, "fleet.toml", "--pull-request", "glab"]
     assert variables(done.stdout)["GIT_CONFIG_VALUE_0"] == "Ada L."
     assert variables(done.stdout)["GIT_CONFIG_VALUE_1"] == "ada@example.com"
     given = garscaffold(*COMMAND, "--author", "A <a@b.c>", "--", "f.toml", "--check", "make 'a b'")
-    assert container(given.stdout)["args"][3:] == ["f.toml", "--check", "make 'a b'"]
+    assert container(given.stdout)["args"][4:] == ["f.toml", "--check", "make 'a b'"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,17 +100,26 @@ def test_a_branch_of_somebody_else_at_the_remote_is_not_taken_over(fleet: Fleet,
 
 def test_a_push_that_is_refused_names_the_branch_and_goes_on_later(fleet: Fleet, orders: Path, remote: Path) -> None:
     hook = remote / "hooks" / "pre-receive"
-    write(remote, "hooks/pre-receive", "#!/bin/sh\necho 'branches are frozen' >&2\nexit 1\n", executable=True)
+    # The first line that it says is empty.
+    script = "#!/bin/sh\necho >&2\necho 'branches are frozen' >&2\nexit 1\n"
+    write(remote, "hooks/pre-receive", script, executable=True)
     (result,) = fleet("update", "orders", "--push", code=1)
     assert (result["state"], result["branch"], result["pushed"]) == ("failed", BRANCH, False)
-    assert "git push" in result["sentence"]
-    assert "frozen" in result["sentence"] or "rejected" in result["sentence"]
-    assert result["mend"]
+    assert result["sentence"] == f"origin refused the branch {BRANCH} (pre-receive hook declined): branches are frozen"
+    assert result["mend"] == "Ask there for the right to push it, or choose a name that is allowed: --branch NAME"
     made = tip(orders)
     assert (tip(remote), made) == ("", result["commit"])
     hook.unlink()
     (result,) = fleet("update", "orders", "--push")
     assert (result["earlier"], tip(remote)) == (True, made)
+
+
+def test_a_branch_in_the_way_of_ours_is_no_quicker_colleague(fleet: Fleet, orders: Path, remote: Path) -> None:
+    git(remote, "branch", "garscaffold", "main")
+    (result,) = fleet("update", "orders", "--push", code=1)
+    assert result["sentence"].startswith(f"origin refused the branch {BRANCH} (")
+    assert "--branch NAME" in result["mend"]
+    assert fleet("update", "orders", "--push", "--branch", "other")[0]["pushed"]
 
 
 def test_without_a_remote_or_with_one_that_is_away_nothing_is_made(
@@ -126,10 +136,62 @@ def test_without_a_remote_or_with_one_that_is_away_nothing_is_made(
 
 
 def test_hooks_for_pushes_run(fleet: Fleet, orders: Path, remote: Path) -> None:
-    write(orders, ".git/hooks/pre-push", "#!/bin/sh\nexit 1\n", executable=True)
+    write(orders, ".git/hooks/pre-push", "#!/bin/sh\necho 'too big'\nexit 1\n", executable=True)
     write(orders, ".git/hooks/pre-commit", "#!/bin/sh\nexit 1\n", executable=True)
     (result,) = fleet("update", "orders", "--push", code=1)
+    assert result["sentence"] == f"The hook pre-push of {orders} refused the branch {BRANCH}: too big"
+    assert result["mend"] == "Mend what it finds, then run it again."
     assert (result["branch"], tip(remote), tip(orders)) == (BRANCH, "", result["commit"])
+
+
+def once(here: Path, command: str) -> str:
+    """Return a check that does something the first time it runs: after the look at a repository, before its branch."""
+    return f"mkdir {here}/once || exit 0; cd {here} && {command}"
+
+
+@pytest.mark.clients
+@pytest.mark.parametrize("moved", [False, True], ids=["no branch yet", "a branch to be made again"])
+def test_a_run_that_was_quicker_in_the_same_checkout_is_seen(
+    fleet: Fleet, orders: Path, here: Path, moved: bool
+) -> None:
+    if moved:
+        fleet("update", "orders")
+        commit(orders, "The base moves on")
+    quicker = f"{sys.executable} -m garscaffold fleet update orders && git -C orders rev-parse {BRANCH} >theirs"
+    (result,) = fleet("update", "orders", "--check", once(here, quicker))
+    theirs = (here / "theirs").read_text().strip()
+    assert (result["state"], result["earlier"], result["commit"], tip(orders)) == ("updated", True, theirs, theirs)
+    assert stray(orders) == []
+
+
+@pytest.mark.clients
+def test_a_run_on_another_machine_that_was_quicker_is_seen(
+    fleet: Fleet, orders: Path, remote: Path, here: Path
+) -> None:
+    quicker = f"{sys.executable} -m garscaffold fleet update file://{remote} --push -y"
+    # Commits of the same second are the same.
+    (result,) = fleet("update", "orders", "--push", "--check", once(here, f"sleep 1.1; {quicker}"))
+    assert (result["state"], result["earlier"], result["pushed"]) == ("updated", True, True)
+    assert (result["commit"], tip(orders)) == (tip(remote), tip(remote))
+
+
+def test_what_somebody_pushed_meanwhile_is_not_pushed_over(
+    fleet: Fleet, orders: Path, remote: Path, here: Path
+) -> None:
+    git(here, "clone", "--quiet", f"file://{remote}", "colleague")
+    theirs = commit(here / "colleague", "Something else")
+    push = f"git -C {here}/colleague push --quiet origin main:{BRANCH}"
+    (result,) = fleet("update", "orders", "--push", "--check", once(here, push), code=1)
+    assert "commits of somebody else" in result["sentence"]
+    assert tip(remote) == theirs
+    # While the host looks at the push.
+    git(remote, "branch", "-D", BRANCH)
+    git(orders, "branch", "-D", BRANCH)
+    quicker = f"env -u GIT_QUARANTINE_PATH git update-ref refs/heads/{BRANCH} {theirs}"
+    write(remote, "hooks/pre-receive", f"#!/bin/sh\n{quicker}\n", executable=True)
+    (result,) = fleet("update", "orders", "--push", code=1)
+    assert "commits of somebody else" in result["sentence"]
+    assert tip(remote) == theirs
 
 
 def test_a_url_is_cloned_once_and_a_second_machine_goes_on(
@@ -137,7 +199,7 @@ def test_a_url_is_cloned_once_and_a_second_machine_goes_on(
 ) -> None:
     url = f"file://{remote}"
     (result,) = fleet("update", url)
-    (clone,) = (home / ".cache/garscaffold/fleet").iterdir()
+    (clone,) = (home / ".cache/garscaffold/fleet").glob("*.git")
     assert (result["name"], result["dirty"]) == ("orders", None)
     assert (tip(clone), tip(remote)) == (result["commit"], "")
     (first,) = fleet("update", url, "--push")
@@ -154,7 +216,8 @@ def test_a_url_is_cloned_once_and_a_second_machine_goes_on(
     assert "forty" in shown(remote, "text.txt")
     (behind,) = fleet("update", url, "--push")
     assert (behind["earlier"], behind["commit"], tip(clone)) == (True, moved["commit"], moved["commit"])
-    assert [path.name for path in (home / ".cache/garscaffold/fleet").iterdir()] == [clone.name]
+    names = sorted(path.name for path in (home / ".cache/garscaffold/fleet").iterdir())
+    assert names == [clone.name, clone.with_suffix(".lock").name]
     git(remote, "branch", "--quiet", "--force", "main", BRANCH)
     assert fleet("update", url, "--push")[0]["state"] == "up to date"
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import Garscaffold
 from tests.fleet.conftest import BRANCH, Fleet, MakeProject, commit, edit, put_project, shown, start, stray, tip
-from tests.update.templates import git, release, write
+from tests.update.templates import git, release, render, write
 
 
 def everything(folder: Path) -> dict[str, object]:
@@ -130,7 +130,7 @@ def test_every_kind_of_repository_is_updated(
         edit(orders, "line 40\n", "of the feature\n")
         base = commit(orders)
     before = None if state == "bare" else everything(place)
-    (result,) = fleet("update", place, "--check", "test -s added/new.txt && git rev-parse HEAD")
+    (result,) = fleet("update", place, "--check", 'test -s added/new.txt && test -z "$(git status --porcelain)"')
     assert (result["state"], result["commit"]) == ("updated", tip(place))
     assert git(place, "rev-parse", f"{BRANCH}^") == base
     if state == "linked":
@@ -534,43 +534,34 @@ def test_cut_off_in_the_middle_it_goes_on(
         assert stray(folder) == []
 
 
-@pytest.mark.parametrize("how", ["at once", "the check first", "ignored by the check"])
-def test_ctrl_c_while_a_check_runs_leaves_nothing(
-    environment: dict[str, str], here: Path, home: Path, template: Path, tmp_path: Path, how: str
+def test_one_project_of_a_repository_never_stops_the_others_whatever_it_is(
+    fleet: Fleet, here: Path, home: Path, template: Path, tmp_path: Path
 ) -> None:
+    endless = tmp_path / "endless"
+    release(endless, "1.0.0", {"copier.yml": "a: 1\n", "a.txt": "one\n"})
+    endlessly = "{% macro a() %}{{ a() }}{% endmacro %}{{ a() }}"
+    release(endless, "1.1.0", {"copier.yml": "a: 1\n", "a.txt.jinja": endlessly})
     mono = here / "mono"
-    for name in ("a", "b", "c"):
-        put_project(mono / name, template)
+    for name, source in (("a", template), ("b", endless), ("c", template)):
+        render(source, "1.0.0", {}, mono / name, source=str(source))
     start(mono)
-    aside = tmp_path / "aside"
-    aside.mkdir()
-    on = tmp_path / "on"
-    check = f"echo $$ >> {on}; exec sleep 60"
-    if how == "ignored by the check":
-        check = f"trap '' INT; echo $$ >> {on}; while test ! -e {tmp_path}/off; do sleep 0.05; done"
-    command = [sys.executable, "-m", "garscaffold", "fleet", "update", ".", "--check", check]
-    with subprocess.Popen(
-        command,
-        cwd=here,
-        env={**environment, "TMPDIR": str(aside)},
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as run:
-        while not (on.exists() and on.read_text().endswith("\n")):
-            time.sleep(0.02)
-        if how == "the check first":
-            # A terminal sends it to all at once, but who hears it first is the machine's to say.
-            os.kill(int(on.read_text()), signal.SIGINT)
-            time.sleep(0.1)
-        os.killpg(run.pid, signal.SIGINT)
-        time.sleep(0.5)
-        (tmp_path / "off").touch()
-        _, said = run.communicate(timeout=50)
-    assert run.returncode == 130
-    assert "Interrupted" in said
-    # What had begun is waited for; what had not never begins.
-    assert len(on.read_text().splitlines()) == 1
-    assert git(mono, "rev-list", "--count", "--all") == ("2" if how == "ignored by the check" else "1")
-    assert list(aside.iterdir()) == []
-    assert stray(mono) == []
+    for command, state in (("status", "behind"), ("update", "updated")):
+        results = fleet(command, "mono", code=1)
+        assert [each["state"] for each in results] == [state, "failed", state]
+        assert "RecursionError" in results[1]["sentence"]
+
+
+def test_quiet_says_nothing_of_what_went_well_and_all_that_did_not(
+    garscaffold: Garscaffold, make_project: MakeProject, here: Path
+) -> None:
+    make_project("good")
+    done = garscaffold("fleet", "update", ".", "-q")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    edit(make_project("meets"), "line 10\n", "ten\n")
+    commit(here / "meets")
+    (start(here / "bad") / ".copier-answers.yml").write_text("[broken")
+    commit(here / "bad")
+    done = garscaffold("fleet", "update", ".", "-q")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "cannot be read" in done.stderr and "conflict  text.txt" in done.stderr
+    assert done.stderr.splitlines()[-1] == "3 projects: 1 updated, 1 in conflict, 1 failed"

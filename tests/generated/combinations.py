@@ -26,6 +26,9 @@ KEYLESS = {
     "build_service_account": "builder@acme-prod.iam.gserviceaccount.com",
 }
 
+# Who may only read, where a project has an account for that.
+READER = "tester@acme-prod.iam.gserviceaccount.com"
+
 # Questions with choices of which every combination is generated.
 VARIED = ("kind", "index_mode", "framework", "package_manager", "image_install", "ci", "deploy", "devcontainer")
 # Those that only the covering set varies, and why.
@@ -42,6 +45,7 @@ UNUSUAL: Answers = {
     "source_name": "acme",
     "docker_repository": "images",
     "run_service_account": "orders@acme-prod.iam.gserviceaccount.com",
+    "test_service_account": READER,
     "circleci_image": EXECUTOR,
 }
 
@@ -64,13 +68,15 @@ def choices(question: Question) -> list[Any]:
     return [choice.value for choice in questionnaire().choices(question, {})]
 
 
-def every_combination() -> Iterator[Answers]:
-    """Yield the full matrix: every combination of the choices; of those of a list, each alone, none and all."""
-    yield from map(_completed, _walk(VARIED, _alone_none_and_all))
+@cache
+def every_combination() -> Sequence[Answers]:
+    """Return the full matrix: every combination of the choices; of those of a list, each alone, none and all."""
+    return tuple(map(_completed, _walk(VARIED, _alone_none_and_all)))
 
 
-def covering_combinations(**fixed: object) -> Iterator[Answers]:
-    """Yield few combinations that hold every two choices which can be answered together; the same in each run.
+@cache
+def covering_combinations(**fixed: object) -> Sequence[Answers]:
+    """Return few combinations that hold every two choices which can be answered together; the same in each run.
 
     A choice of a list counts as one that is taken or left: every two of a list, too.
 
@@ -78,8 +84,7 @@ def covering_combinations(**fixed: object) -> Iterator[Answers]:
         fixed: Questions that have one answer in all of them, such as the Python that there is.
     """
     rows = list(_walk((*VARIED, *FIXED), subsets, fixed))
-    for index in covering([features(row) for row in rows]):
-        yield _completed(rows[index])
+    return tuple(_completed(rows[index]) for index in covering([features(row) for row in rows]))
 
 
 def unusual_combinations() -> Iterator[Answers]:
@@ -143,7 +148,7 @@ def _completed(answers: Mapping[str, Any]) -> Answers:
 
 
 def main_combinations() -> Iterator[Answers]:
-    """Yield few combinations, in which every choice occurs."""
+    """Yield few combinations, in which every choice of every question occurs."""
     yield {"kind": "package"}
     yield {"kind": "package", "index_mode": "virtual", "private_packages": PRIVATE, "ci": []}
     yield {"kind": "service", "framework": "fastapi"}
@@ -163,12 +168,24 @@ def main_combinations() -> Iterator[Answers]:
         "build_service_account": "builder@acme-prod.iam.gserviceaccount.com",
     }
     yield {"kind": "service", "framework": "fastapi", "private_packages": PRIVATE, "ci": []}
+    yield {"kind": "service", "private_packages": PRIVATE, "ci": ["github"], "deploy": "cloud-run", **KEYLESS}
+    yield {"kind": "package", "ci": ["gitlab"], "devcontainer": False, "python_version": "3.12", **KEYLESS}
     yield {"kind": "package", "package_manager": "uv", "index_mode": "virtual"}
     yield {"kind": "service", "package_manager": "uv", "private_packages": PRIVATE, "deploy": "cloud-run"}
     yield {"kind": "service", "package_manager": "uv", "image_install": "workspace", "index_mode": "virtual"}
+    yield {"kind": "service", "package_manager": "uv", "ci": ["gitlab"], "private_packages": PRIVATE, **KEYLESS}
     yield {"kind": "package", "package_manager": "pip", "private_packages": PRIVATE}
     yield {"kind": "service", "package_manager": "pip", "private_packages": PRIVATE, "framework": "flask"}
     yield {"kind": "service", "package_manager": "pip", "image_install": "workspace", "index_mode": "virtual"}
+    yield {
+        "kind": "service",
+        "package_manager": "pip",
+        "python_version": "3.11",
+        "private_packages": PRIVATE,
+        "ci": ["circleci"],
+        "circleci_image": EXECUTOR,
+        **KEYLESS,
+    }
 
 
 def name_of(answers: Answers) -> str:

@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -9,7 +10,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,11 +17,11 @@ import pytest
 from copier import run_copy
 
 from garscaffold.sandbox import Sandbox
+from tests.generated.images import POETRY, SESSION, Credential, Engine
+from tests.generated.pythons import ROOT, RUNNING_PYTHON, TOOLS, pythons
 from tests.support.engine import CAN_RUN, NEEDS, OwnEngine, own_engine
 from tests.support.imagescan import scan_image
 
-ROOT = Path(__file__).parents[2]
-RUNNING_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 # What has no default, and the Python that is there.
 ANSWERS: Mapping[str, object] = {
     "author_name": "Ada Lovelace",
@@ -29,20 +29,17 @@ ANSWERS: Mapping[str, object] = {
     "gcp_project": "acme-prod",
     "python_version": RUNNING_PYTHON,
 }
-# Pinned as the template pins them, and the plugin that lets Poetry read an index that only speaks the simple API.
-TOOLS = (
-    "keyrings.google-artifactregistry-auth==1.1.2",
-    "poetry==2.5.1",
-    "poetry-plugin-export==1.10.1",
-    "poetry-plugin-pypi-mirror==0.6.5",
-    "uv==0.13.8",
-)
 PRIVATE_NAME = "acme-greetings"
 _CREDENTIALS = ("GAR_TOKEN", "GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_CONFIG", "VIRTUAL_ENV")
 
 
 AsIdentity = Callable[[str], dict[str, str]]
-Pushed = Callable[[str, Mapping[str, bytes]], None]
+
+
+class Pushed(Protocol):
+    """Holds a pipeline to what it said and to the image that it pushed; in no image may any of the secrets be."""
+
+    def __call__(self, image: str, said: str, secrets: Mapping[str, bytes] | None = None) -> None: ...
 
 
 class Generate(Protocol):
@@ -106,27 +103,6 @@ def commit(folder: Path, tag: str | None = None) -> None:
     git(folder, "commit", "--quiet", "--allow-empty", "--message", "test: a state")
     if tag:
         git(folder, "tag", tag)
-
-
-@cache
-def pythons() -> Mapping[str, Path]:
-    """Return the supported Pythons of this machine by their versions; none is that of an environment."""
-    listed = subprocess.run([ROOT / "script/pythons"], stdout=subprocess.PIPE, text=True, check=True).stdout.split()
-    ask = "import sys; print('{}.{}'.format(*sys.version_info[:2]), sys.base_prefix)"
-    found = {}
-    for python in listed:
-        asked = subprocess.run([python, "-c", ask], stdout=subprocess.PIPE, text=True, check=True).stdout
-        version, _, prefix = asked.strip().partition(" ")
-        found[version] = Path(prefix) / "bin" / f"python{version}"
-    return found
-
-
-def python_folder(folder: Path, version: str = RUNNING_PYTHON) -> Path:
-    """Make a folder for PATH with one Python under each of its names: a CI's images have `python`, Debian has not."""
-    folder.mkdir()
-    for name in ("python", "python3", f"python{version}"):
-        (folder / name).symlink_to(pythons()[version])
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -239,15 +215,84 @@ def pipeline_engine(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) 
         yield engine
 
 
+@pytest.fixture(scope="session")
+def docker_environment() -> dict[str, str]:
+    """The environment of the docker client: no credential, no home to find one in."""
+    dropped = ("GAR_TOKEN", "GOOGLE_APPLICATION_CREDENTIALS", "HTTPS_PROXY", "https_proxy")
+    environment = {name: value for name, value in os.environ.items() if name not in dropped}
+    environment["DOCKER_CONFIG"] = os.environ.get("DOCKER_CONFIG", str(Path.home() / ".docker"))
+    asked = None
+    if shutil.which("docker", path=environment["PATH"]):
+        asked = subprocess.run(["docker", "info"], env=environment, capture_output=True, text=True, check=False)
+    if asked is None or asked.returncode:
+        reason = f"no Docker engine answers: {asked.stderr.strip() if asked else 'there is no docker program'}"
+        pytest.skip(reason)
+    return environment
+
+
+@pytest.fixture(scope="session")
+def engine(
+    docker_environment: dict[str, str], toolbox: Toolbox, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Engine]:
+    """The engine, with an image of each Python of this machine, in which Poetry knows this machine's index."""
+    folder = tmp_path_factory.mktemp("base")
+    mirror = toolbox.environment["POETRY_PYPI_MIRROR_URL"]
+    environment = {**docker_environment, "HOME": str(tmp_path_factory.mktemp("nobody"))}
+    bases = {version: f"{SESSION}-base:{version}" for version in pythons()}
+    made = Engine(
+        environment,
+        {"HTTPS_PROXY": sandbox.proxy_url, "POETRY_REQUIREMENTS": POETRY},
+        sandbox.bundle_file,
+        bases,
+    )
+    for version, base in bases.items():
+        # A layer of this session's own: what an earlier one left in the engine's cache must not stand for a build.
+        lines = f"FROM python:{version}-slim\nLABEL {SESSION}=1\nENV POETRY_PYPI_MIRROR_URL={mirror}\n"
+        lines += f"RUN echo {SESSION} >/etc/session\n"
+        (folder / "Dockerfile").write_text(lines)
+        made.docker("build", "--network=host", "--tag", base, ".", cwd=folder)
+    yield made
+    listed = made.docker("image", "ls", "--quiet", "--filter", f"reference={SESSION}-*", cwd=folder)
+    if images := sorted(set(listed.split())):
+        made.docker("image", "rm", "--force", *images, cwd=folder)
+    # What later builds took the name from; the label comes with the base image.
+    made.docker("image", "prune", "--force", "--filter", f"label={SESSION}=1", cwd=folder)
+
+
+@pytest.fixture(scope="session")
+def secrets(sandbox: Sandbox) -> dict[str, bytes]:
+    """What no image may hold: the credentials that builds are given, and what is secret in the file by itself."""
+    adc = sandbox.adc_file("user").read_bytes()
+    refresh_token = json.loads(adc)["refresh_token"].encode()
+    return {"token": sandbox.token("reader").encode(), "file": adc, "refresh token": refresh_token}
+
+
+@pytest.fixture(scope="session")
+def credentials(
+    sandbox: Sandbox, secrets: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Credential]:
+    """The two ways to give a build its credential."""
+    token = tmp_path_factory.mktemp("token") / "token"
+    token.write_bytes(secrets["token"] + b"\n")
+    adc = str(sandbox.adc_file("user"))
+    return {
+        "adc": Credential(f"--secret=id=gar_adc,src={adc}", {"GOOGLE_APPLICATION_CREDENTIALS": adc}),
+        "token": Credential(f"--secret=id=gar_token,src={token}", {"GAR_TOKEN": secrets["token"].decode()}),
+    }
+
+
 @pytest.fixture
 def pushed(pipeline_engine: OwnEngine, sandbox: Sandbox) -> Pushed:
-    """Pull an image that a pipeline pushed: the private package is in it, and no secret, whoever the reader is."""
+    """What every pipeline of a service promises: it has tested, searched the image, and pushed it as it should be."""
 
-    def run(image: str, secrets: Mapping[str, bytes]) -> None:
+    def run(image: str, said: str, secrets: Mapping[str, bytes] | None = None) -> None:
+        assert " passed" in said
+        assert f"{image}: no credential in its layers" in said
         host = image.split("/")[0]
         login = ["login", "--username", "oauth2accesstoken", "--password-stdin", f"https://{host}"]
         greet = ["run", "--rm", "--network=none", image, "python", "-c"]
-        for command, stdin, said in (
+        # Whoever reads it has it from the registry.
+        for command, stdin, wanted in (
             (["rmi", image], "", "Deleted"),
             (login, sandbox.token("reader"), "Login Succeeded"),
             (["pull", image], "", image),
@@ -256,9 +301,11 @@ def pushed(pipeline_engine: OwnEngine, sandbox: Sandbox) -> Pushed:
         ):
             done = pipeline_engine.docker(*command, stdin=stdin)
             assert done.returncode == 0, done.stderr
-            assert said in done.stdout
+            assert wanted in done.stdout
+        # A token that the pipeline got itself is known to nobody here: what each begins with is looked for.
+        looked_for = {"any token": sandbox.token("writer")[:18].encode(), **(secrets or {})}
         base = f"python:{RUNNING_PYTHON}-slim"
-        assert scan_image(image, secrets, environment=pipeline_engine.environment, base=base) == []
+        assert scan_image(image, looked_for, environment=pipeline_engine.environment, base=base) == []
 
     return run
 

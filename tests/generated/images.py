@@ -1,21 +1,16 @@
 """A Docker engine for images of generated projects, and what their builds need on this machine."""
 
-import json
-import os
 import re
-import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import pytest
 import yaml
 
-from garscaffold.sandbox import Sandbox
-from tests.generated.conftest import RUNNING_PYTHON, TOOLS, Toolbox, pythons
+from tests.generated.pythons import RUNNING_PYTHON, TOOLS
 from tests.support.imagescan import Finding, scan_image
 
 # Several runs may share an engine.
@@ -94,7 +89,7 @@ class Engine:
             "install": {
                 "image": arguments["PYTHON_IMAGE"],
                 "network_mode": "host",
-                "environment": {"HTTPS_PROXY": arguments["HTTPS_PROXY"]},
+                "environment": {name: arguments[name] for name in ("HTTPS_PROXY", "POETRY_REQUIREMENTS")},
             },
         }
         for name in services:
@@ -123,76 +118,9 @@ class Engine:
         return {**self.arguments, "PYTHON_IMAGE": self.bases[version]}
 
 
-@pytest.fixture(scope="session")
-def docker_environment() -> dict[str, str]:
-    """The environment of the docker client: no credential, no home to find one in."""
-    dropped = ("GAR_TOKEN", "GOOGLE_APPLICATION_CREDENTIALS", "HTTPS_PROXY", "https_proxy")
-    environment = {name: value for name, value in os.environ.items() if name not in dropped}
-    environment["DOCKER_CONFIG"] = os.environ.get("DOCKER_CONFIG", str(Path.home() / ".docker"))
-    asked = None
-    if shutil.which("docker", path=environment["PATH"]):
-        asked = subprocess.run(["docker", "info"], env=environment, capture_output=True, text=True, check=False)
-    if asked is None or asked.returncode:
-        reason = f"no Docker engine answers: {asked.stderr.strip() if asked else 'there is no docker program'}"
-        pytest.skip(reason)
-    return environment
-
-
-@pytest.fixture(scope="session")
-def engine(
-    docker_environment: dict[str, str], toolbox: Toolbox, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Engine]:
-    """The engine, with an image of each Python of this machine, in which Poetry knows this machine's index."""
-    folder = tmp_path_factory.mktemp("base")
-    mirror = toolbox.environment["POETRY_PYPI_MIRROR_URL"]
-    environment = {**docker_environment, "HOME": str(tmp_path_factory.mktemp("nobody"))}
-    bases = {version: f"{SESSION}-base:{version}" for version in pythons()}
-    made = Engine(
-        environment,
-        {"HTTPS_PROXY": sandbox.proxy_url, "POETRY_REQUIREMENTS": POETRY},
-        sandbox.bundle_file,
-        bases,
-    )
-    for version, base in bases.items():
-        # A layer of this session's own: what an earlier one left in the engine's cache must not stand for a build.
-        lines = f"FROM python:{version}-slim\nLABEL {SESSION}=1\nENV POETRY_PYPI_MIRROR_URL={mirror}\n"
-        lines += f"RUN echo {SESSION} >/etc/session\n"
-        (folder / "Dockerfile").write_text(lines)
-        made.docker("build", "--network=host", "--tag", base, ".", cwd=folder)
-    yield made
-    listed = made.docker("image", "ls", "--quiet", "--filter", f"reference={SESSION}-*", cwd=folder)
-    # Every module that takes this fixture has one of its own, and the first to go takes the images of all.
-    if images := sorted(set(listed.split())):
-        made.docker("image", "rm", "--force", *images, cwd=folder)
-    # What later builds took the name from; the label comes with the base image.
-    made.docker("image", "prune", "--force", "--filter", f"label={SESSION}=1", cwd=folder)
-
-
 def image_of(project: Path) -> str:
     """Return the name of a project's image in this run."""
     return f"{SESSION}-{project.name}"
-
-
-@pytest.fixture(scope="session")
-def secrets(sandbox: Sandbox) -> dict[str, bytes]:
-    """What no image may hold: the credentials that builds are given, and what is secret in the file by itself."""
-    adc = sandbox.adc_file("user").read_bytes()
-    refresh_token = json.loads(adc)["refresh_token"].encode()
-    return {"token": sandbox.token("reader").encode(), "file": adc, "refresh token": refresh_token}
-
-
-@pytest.fixture(scope="session")
-def credentials(
-    sandbox: Sandbox, secrets: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Credential]:
-    """The two ways to give a build its credential."""
-    token = tmp_path_factory.mktemp("token") / "token"
-    token.write_bytes(secrets["token"] + b"\n")
-    adc = str(sandbox.adc_file("user"))
-    return {
-        "adc": Credential(f"--secret=id=gar_adc,src={adc}", {"GOOGLE_APPLICATION_CREDENTIALS": adc}),
-        "token": Credential(f"--secret=id=gar_token,src={token}", {"GAR_TOKEN": secrets["token"].decode()}),
-    }
 
 
 def leaks(engine: Engine, project: Path, secrets: Mapping[str, bytes]) -> list[Finding]:

@@ -1,9 +1,12 @@
 """What generated pipelines do: the shell that each runs for an event, in its order."""
 
 import re
-from collections.abc import Iterable, Iterator
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
@@ -105,26 +108,114 @@ def circleci_shell(pipeline: dict[Any, Any], event: str) -> Iterator[str]:
                 yield step["run"]["command"]
 
 
+# What Cloud Build puts in the place of `${NAME}`, by the event. A pull request has the branch that it comes from.
+SUBSTITUTIONS = {
+    "change": {"_PR_NUMBER": "7", "BRANCH_NAME": "feature"},
+    "main": {"BRANCH_NAME": "main"},
+    "tag": {"TAG_NAME": "v0.1.0"},
+}
+BY_HAND: Mapping[str, str] = {}
+# Programs of the steps that decide by themselves whether they do anything.
+PROGRAMS = ("docker", "gcloud", "grep", "sed", "poetry", "uv", ".venv/bin/python")
+
+
 def cloud_build_shell(pipeline: dict[Any, Any], event: str) -> Iterator[str]:
-    """Triggers decide on what is built: one on `main` or on tags runs every step, publishing asks for the tag."""
+    return build_shell(pipeline, SUBSTITUTIONS[event])
+
+
+def build_shell(pipeline: dict[Any, Any], given: Mapping[str, str]) -> Iterator[str]:
+    """Yield what the steps of a Cloud Build run; of one that decides by itself, what its shell then did.
+
+    Args:
+        pipeline: The build's definition.
+        given: Substitutions that a trigger sets, or somebody by hand.
+    """
+    built_in = {"PROJECT_ID": "acme-prod", "BUILD_ID": "build-1", "BRANCH_NAME": "", "TAG_NAME": ""}
+    substitutions = {**built_in, **pipeline.get("substitutions", {}), **given}
     for step in pipeline["steps"]:
         words = [step.get("entrypoint", "docker"), *step["args"]]
-        guarded = words[-1].startswith('if [ -z "${TAG_NAME}" ] && [ "${_PUBLISH}" != true ]; then')
-        if guarded and event != "tag":
+        if not re.search(r"^(case|if) ", words[-1], re.MULTILINE):
+            yield " ".join(words).replace("$$", "$")
             continue
-        yield " ".join(words).replace("$$", "$")
+        lines = [words[-1], *step.get("env", [])]
+        for name, value in substitutions.items():
+            lines = [line.replace(f"${{{name}}}", value) for line in lines]
+        yield decided(lines[0].replace("$$", "$"), tuple(lines[1:]))
+
+
+@cache
+def decided(script: str, environment: tuple[str, ...]) -> str:
+    """Run a step's script in a real shell; return what it said, and the commands that it got to with their arguments.
+
+    Only what the shell itself does is done: each program prints how it was called.
+    """
+    with TemporaryDirectory() as folder:
+        for name in PROGRAMS:
+            program = Path(folder) / name
+            program.parent.mkdir(parents=True, exist_ok=True)
+            program.write_text(f'#!/bin/sh\necho "{name} $*" >&2\n')
+            program.chmod(0o755)
+        given = dict(line.split("=", 1) for line in environment)
+        done = subprocess.run(
+            ["/bin/sh", "-euc", script],
+            cwd=folder,
+            env={"PATH": folder, **given},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, f"{script}\n{done.stdout}"
+    return done.stdout
 
 
 SHELLS = {"cloud-build": cloud_build_shell, "github": github_shell, "gitlab": gitlab_shell, "circleci": circleci_shell}
 
 
-def scripts(ci: str, pipeline: dict[Any, Any]) -> list[str]:
-    """Return the shell of a pipeline as scripts: one for each step of Cloud Build, one for each event of the others."""
-    if ci != "cloud-build":
-        # What one job does after another.
-        return ["\n".join(SHELLS[ci](pipeline, event)) for event in EVENTS]
-    found = [step["args"][-1].replace("$$", "$") for step in pipeline["steps"] if step.get("entrypoint") == "sh"]
-    return [text for text in found if not text.endswith(".sh")]
+@dataclass(frozen=True)
+class Script:
+    """Lines of a pipeline, and the shell that runs them: bash, Debian's dash, or the one of Alpine's busybox."""
+
+    shell: str
+    text: str
+
+    @property
+    def file(self) -> str:
+        """The text as a program of its own."""
+        return f"#!/bin/{self.shell}\n{self.text}\n"
+
+
+# What `sh` is in a builder's image: all of them are made from Debian or Ubuntu.
+SHELL_OF_ENTRYPOINT = {"sh": "dash", "bash": "bash"}
+# GitLab's runner takes the bash of a job's image, and sh where there is none.
+# https://docs.gitlab.com/runner/shells/#shells-supported-by-default-in-docker-executor
+SHELL_OF_IMAGE = {
+    r"python:[\d.]+-slim": "bash",
+    r"gcr\.io/google\.com/cloudsdktool/(cloud-sdk|google-cloud-cli):slim": "bash",
+    r"docker:\d+": "busybox sh",
+}
+
+
+def scripts(ci: str, pipeline: dict[Any, Any]) -> list[Script]:
+    """Return the shell of a pipeline as scripts: of Cloud Build's steps, of GitLab's jobs, of the others' events."""
+    if ci == "cloud-build":
+        found = [
+            Script(SHELL_OF_ENTRYPOINT[step["entrypoint"]], step["args"][-1].replace("$$", "$"))
+            for step in pipeline["steps"]
+            if step.get("entrypoint") in SHELL_OF_ENTRYPOINT
+        ]
+        return [script for script in found if not script.text.endswith(".sh")]
+    if ci == "gitlab":
+        jobs = [job for job in pipeline.values() if isinstance(job, dict) and "script" in job]
+        return [Script(_shell_of(job["image"]), "\n".join(job["script"])) for job in jobs]
+    # What one job does after another. Both run bash where nothing else is said.
+    assert pipeline.get("defaults", {}).get("run", {}).get("shell", "bash") == "bash"
+    return [Script("bash", "\n".join(SHELLS[ci](pipeline, event))) for event in EVENTS]
+
+
+def _shell_of(image: str) -> str:
+    (shell,) = (shell for pattern, shell in SHELL_OF_IMAGE.items() if re.fullmatch(pattern, image))
+    return shell
 
 
 def in_order(jobs: dict[str, Any], needs: str) -> list[dict[str, Any]]:

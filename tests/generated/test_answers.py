@@ -22,6 +22,9 @@ REQUIREMENTS = "A requirement is a name"
 DESCRIPTION = "A description is one line"
 
 
+BUILDER = "builder@acme-prod.iam.gserviceaccount.com"
+
+
 def wrong(question: str, *values: object) -> list[tuple[str, object]]:
     return [(question, value) for value in values]
 
@@ -168,6 +171,10 @@ WRONG: list[tuple[dict[str, object], str]] = [
             "a@b.iam.gserviceaccount.com.evil.com",
             "a@b.iam.gserviceaccount.com\n",
         )
+    ),
+    *(
+        ({"ci": ["gitlab"], "build_service_account": BUILDER, question: value}, "such as tester@my-project")
+        for question, value in wrong("test_service_account", "tester", "a@b.iam.gserviceaccount.com\n")
     ),
     ({"python_version": "3.10"}, "3.10"),
     ({"framework": "django"}, "django"),

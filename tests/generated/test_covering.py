@@ -13,20 +13,9 @@ import pytest
 
 from garscaffold.sandbox import Sandbox
 from tests.generated.combinations import KEYLESS, Answers, covering_combinations, name_of
-from tests.generated.conftest import (
-    PRIVATE_NAME,
-    RUNNING_PYTHON,
-    AsIdentity,
-    Generate,
-    Toolbox,
-    python_folder,
-    pythons,
-)
+from tests.generated.conftest import PRIVATE_NAME, AsIdentity, Generate, Toolbox
 from tests.generated.images import Credentials, Engine, image_of, leaks
-from tests.generated.images import credentials as credentials  # fixtures
-from tests.generated.images import docker_environment as docker_environment
-from tests.generated.images import engine as engine
-from tests.generated.images import secrets as secrets
+from tests.generated.pythons import python_folder, pythons
 from tests.generated.serving import free_port, health
 from tests.sandbox.conftest import make_wheel
 
@@ -76,7 +65,8 @@ def test_a_project_of_the_covering_set_works(
 ) -> None:
     answers = dict(COMBINATIONS[number])
     if answers["python_version"] not in pythons():
-        answers["python_version"] = RUNNING_PYTHON
+        # With another one in its place, the pairs that only this combination holds would be missing unseen.
+        pytest.skip(f"no Python {answers['python_version']} here")
     name = f"covered-{number}"
     project = generate(tmp_path / name, project_name=name, **answers)
     python = python_folder(tmp_path / "python", str(answers["python_version"]))

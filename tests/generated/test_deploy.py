@@ -27,7 +27,16 @@ GIVEN = {
     "CI_COMMIT_SHA": "abc123",
     "CIRCLE_SHA1": "abc123",
 }
-SUBSTITUTIONS = {"_IMAGE": IMAGE, "BUILD_ID": "abc123", "_REGION": "us-central1", "PROJECT_ID": "acme-prod"}
+SUBSTITUTIONS = {
+    "_IMAGE": IMAGE,
+    "BUILD_ID": "abc123",
+    "_REGION": "us-central1",
+    "PROJECT_ID": "acme-prod",
+    "_PR_NUMBER": "",
+    "BRANCH_NAME": "main",
+    "TAG_NAME": "",
+    "_DEPLOY": "false",
+}
 
 
 class CloudRun:
@@ -90,10 +99,10 @@ def deploying(project: Path, ci: str) -> str:
     pipeline = read(project, ci)
     if ci == "cloud-build":
         (step,) = (step for step in pipeline["steps"] if step["id"] == "deploy")
-        text: str = step["args"][-1]
+        text = "\n".join([*(f"export {line}" for line in step["env"]), step["args"][-1]])
         for name, value in SUBSTITUTIONS.items():
             text = text.replace(f"${{{name}}}", value)
-        return text
+        return text.replace("$$", "$")
     job = (pipeline if ci == "gitlab" else pipeline["jobs"])["deploy"]
     if ci == "gitlab":
         text = "\n".join(job["script"])

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +15,27 @@ from garscaffold.sandbox import Sandbox
 from tests.generated.combinations import PRIVATE
 from tests.generated.conftest import PRIVATE_NAME, AsIdentity, Generate, Toolbox
 from tests.generated.images import BASE, POETRY, SESSION, Engine
-from tests.generated.images import docker_environment as docker_environment  # fixtures
-from tests.generated.images import engine as engine
 from tests.generated.matrix import texts
 
-# Of https://containers.dev/implementors/json_reference/
-PROPERTIES = {
-    *("name", "build", "remoteUser", "initializeCommand", "mounts", "containerEnv", "postCreateCommand"),
-    *("forwardPorts", "customizations"),
-}
+# Of npm's @devcontainers/cli.
+CLI = "devcontainer"
 RUN = {"poetry": "poetry run python", "uv": "uv run --locked python", "pip": ".venv/bin/python"}
 
 
-def settings(project: Path) -> dict[str, Any]:
-    """Return the settings of a project's development container."""
-    return dict(json.loads((project / ".devcontainer/devcontainer.json").read_text()))
+def settings(project: Path, variables: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings of a project's development container, with the values that editors give variables."""
+    text = (project / ".devcontainer/devcontainer.json").read_text()
+    for name, value in variables.items():
+        text = text.replace(f"${{{name}}}", value)
+    return dict(json.loads(text))
 
 
-def test_its_settings_are_what_the_specification_has() -> None:
+def test_its_settings_are_those_of_the_project() -> None:
+    """What may be set at all, test_matrix_judges.py has a schema for."""
     for project, _, text in texts(".devcontainer/devcontainer.json"):
         found = json.loads(text)
-        assert set(found) <= PROPERTIES
-        assert {"name", "build", "remoteUser", "mounts", "postCreateCommand"} <= set(found)
         assert f".devcontainer/{found['build']['dockerfile']}" in project.files
-        assert set(found["customizations"]) == {"vscode"}
-        # Nobody else's feature runs in it, and no port is open that the service does not listen on.
+        # No port is open that the service does not listen on.
         assert found.get("forwardPorts", [8080]) == [8080]
         assert f'\nname = "{found["name"]}"\n' in project.files["pyproject.toml"]
 
@@ -66,16 +63,19 @@ class Container:
 
     def __init__(self, engine: Engine, sandbox: Sandbox, project: Path, home: Path) -> None:
         self.engine, self.sandbox, self.project, self.home = engine, sandbox, project, home
-        self.settings = settings(project)
         self.image = f"{SESSION}-dev-{project.name}"
+        self.inside = f"/workspaces/{project.name}"
+        # Editors give the user the number of the one on the workstation (updateRemoteUserUID), who is not root.
+        self.number = os.getuid() or 1000
+        self.settings = settings(project, {"containerWorkspaceFolder": self.inside, "devcontainerId": SESSION})
 
     def build(self) -> None:
         # What the base image cannot know about the machine that tests run on.
         arguments = [f"--build-arg=PYTHON_IMAGE={BASE}", f"--build-arg=POETRY_REQUIREMENTS={POETRY}"]
+        arguments += [f"--build-arg={name}={value}" for name, value in self.settings["build"].get("args", {}).items()]
         build = ["build", "--network=host", *arguments, "--tag", self.image, ".devcontainer"]
         self.engine.docker(*build, cwd=self.project)
-        # Editors give the user the number of the one on the workstation (updateRemoteUserUID), who is not root.
-        user, number = self.settings["remoteUser"], os.getuid() or 1000
+        user, number = self.settings["remoteUser"], self.number
         aligned = f"FROM {self.image}\nRUN usermod --uid {number} {user} && chown -R {user} /home/{user}"
         # A Python that was not built in its image looks where it was built, which may be below here.
         aligned += " && chmod a+x /root\n"
@@ -84,7 +84,11 @@ class Container:
         (folder / "Dockerfile").write_text(aligned)
         self.engine.docker("build", "--network=host", "--tag", self.image, ".", cwd=folder)
         done = subprocess.run(
-            self.settings["initializeCommand"], shell=True, env={**os.environ, "HOME": str(self.home)}, check=False
+            self.settings["initializeCommand"],
+            shell=True,
+            cwd=self.project,
+            env={**os.environ, "HOME": str(self.home)},
+            check=False,
         )
         assert done.returncode == 0
         if os.getuid() == 0:
@@ -92,20 +96,34 @@ class Container:
                 subprocess.run(["chown", "-R", str(number), str(path)], check=True)
 
     def run(self, command: str, status: int = 0, **variables: str) -> str:
-        (mount,) = self.settings["mounts"]
-        inside = f"/workspaces/{self.project.name}"
+        mounts = [f"--mount={each.replace('${localEnv:HOME}', str(self.home))}" for each in self.settings["mounts"]]
         trusted = dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), "/bundle.pem")
         proxy = {"HTTPS_PROXY": self.sandbox.proxy_url, **trusted}
         environment = {**self.settings["containerEnv"], **proxy, **variables}
         return self.engine.docker(
             *("run", "--rm", "--network=host", "--user", self.settings["remoteUser"]),
-            *("--mount", mount.replace("${localEnv:HOME}", str(self.home))),
-            *("--volume", f"{self.project}:{inside}", "--volume", f"{self.sandbox.bundle_file}:/bundle.pem:ro"),
+            *("--volume", f"{self.project}:{self.inside}", "--volume", f"{self.sandbox.bundle_file}:/bundle.pem:ro"),
+            *mounts,
             *(f"--env={name}={value}" for name, value in environment.items()),
-            *("--workdir", inside, self.image, "sh", "-c", command),
+            *("--workdir", self.inside, self.image, "sh", "-c", command),
             cwd=self.project,
             status=status,
         )
+
+    def log_in(self, adc: Path) -> Path:
+        """Put a login where gcloud writes it, for the user of the workstation alone."""
+        login = self.home / ".config/gcloud/application_default_credentials.json"
+        shutil.copy(adc, login)
+        login.chmod(0o600)
+        os.chown(login, self.number, -1)
+        return login
+
+    def remove(self) -> None:
+        """Remove its volumes."""
+        for mount in self.settings["mounts"]:
+            parts = dict(part.partition("=")[::2] for part in mount.split(","))
+            if parts["type"] == "volume":
+                self.engine.docker("volume", "rm", parts["source"], cwd=self.home)
 
 
 @pytest.mark.engine
@@ -119,6 +137,7 @@ def test_it_installs_with_the_login_of_the_workstation(
     as_identity: AsIdentity,
     package: object,
     tmp_path: Path,
+    request: pytest.FixtureRequest,
     manager: str,
     mode: str,
 ) -> None:
@@ -130,8 +149,14 @@ def test_it_installs_with_the_login_of_the_workstation(
     lines = [line for line in lines if not re.match(r'    "(mypy|pre-commit|pytest|ruff)', line)]
     definition.write_text("".join(lines))
     toolbox.run("make", "lock", cwd=project, variables=as_identity("reader"))
+    # What the workstation has there is of no use in the container, and stays.
+    theirs = project / ".venv/bin/python"
+    theirs.parent.mkdir(parents=True, exist_ok=True)
+    theirs.unlink(missing_ok=True)
+    theirs.symlink_to("/python/of/the/workstation")
     container = Container(engine, sandbox, project, tmp_path / "home")
     container.build()
+    request.addfinalizer(container.remove)
     install = container.settings["postCreateCommand"]
     greet = f"{RUN[manager]} -c \"import acme_greetings; print(acme_greetings.greet('Ada'))\""
 
@@ -139,9 +164,7 @@ def test_it_installs_with_the_login_of_the_workstation(
     assert said.endswith("    gcloud auth application-default login\n    sh .devcontainer/install.sh\n")
 
     adc = sandbox.adc_file("user")
-    login = tmp_path / "home/.config/gcloud/application_default_credentials.json"
-    shutil.copy(adc, login)
-    login.chmod(0o644)
+    login = container.log_in(adc)
     secret = json.loads(adc.read_text())["refresh_token"]
     said = container.run(
         f"set -e\n{install}\n{greet}\nwhoami\n"
@@ -154,9 +177,58 @@ def test_it_installs_with_the_login_of_the_workstation(
     # Where there is no workstation: a token, and nothing to find.
     login.unlink()
     token = sandbox.token("reader")
-    said = container.run(f"set -e\n{install}\n{greet}", GAR_TOKEN=token)
+    said = container.run(
+        f"set -e\n{install}\n{greet}\ngrep -r -l -F '{token}' /home /tmp /workspaces && exit 1\nexit 0", GAR_TOKEN=token
+    )
     assert said.endswith("Hello, Ada!\n")
     assert token not in said
+    assert str(theirs.readlink()) == "/python/of/the/workstation"
+
+
+def read_by_cli(engine: Engine, folder: Path, text: str, status: int = 0) -> dict[str, Any]:
+    """Write a file's text into a folder, and return what the specification's own program makes of it.
+
+    It looks at the image that the container is made from: the Dockerfile here names one that is there.
+    """
+    place = folder / ".devcontainer"
+    place.mkdir(parents=True)
+    (place / "devcontainer.json").write_text(text)
+    (place / "Dockerfile").write_text(f"ARG PYTHON_IMAGE={BASE}\nFROM ${{PYTHON_IMAGE}}\n")
+    command = [CLI, "read-configuration", "--workspace-folder", str(folder), "--include-merged-configuration"]
+    done = subprocess.run(command, env=engine.environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == status, done.stderr
+    return dict(json.loads(done.stdout)) if done.stdout else {}
+
+
+@pytest.mark.engine
+@pytest.mark.generated
+@pytest.mark.skipif(shutil.which(CLI) is None, reason=f"no {CLI} here")
+def test_the_program_that_makes_containers_reads_every_file(engine: Engine, tmp_path: Path) -> None:
+    """Each distinct file of the full matrix, once."""
+    found = list(texts(".devcontainer/devcontainer.json"))
+    assert found
+    home = engine.environment["HOME"]
+    for number, (project, _, text) in enumerate(found):
+        read = read_by_cli(engine, tmp_path / f"{number}", text)
+        inside = {"${localEnv:HOME}": home, "${containerWorkspaceFolder}": f"/workspaces/{number}"}
+        for name, value in inside.items():
+            text = text.replace(name, value)
+        written = json.loads(text)
+        assert read["configuration"] == {**written, "configFilePath": read["configuration"]["configFilePath"]}, project
+        merged = read["mergedConfiguration"]
+        assert merged["postCreateCommands"] == [written["postCreateCommand"]]
+        assert merged["customizations"]["vscode"] == [written["customizations"]["vscode"]]
+        assert merged["mounts"] == [f"source={home}/.config/gcloud,target=/mnt/gcloud,type=bind,readonly"]
+
+
+@pytest.mark.engine
+@pytest.mark.generated
+@pytest.mark.skipif(shutil.which(CLI) is None, reason=f"no {CLI} here")
+def test_the_program_that_makes_containers_refuses_a_file_that_is_not_there(engine: Engine, tmp_path: Path) -> None:
+    text = next(text for _, _, text in texts(".devcontainer/devcontainer.json"))
+    read_by_cli(engine, tmp_path / "right", text)
+    assert '"Dockerfile"' in text
+    read_by_cli(engine, tmp_path / "wrong", text.replace('"Dockerfile"', '"Containerfile"'), status=1)
 
 
 def test_a_project_that_needs_no_credential_asks_for_none(generate: Generate, tmp_path: Path) -> None:

@@ -123,20 +123,47 @@ def assert_says(said: Mapping[str, Any], documents: Mapping[str, Any]) -> None:
             assert workflow["jobs"]["build-image"]["env"]["IMAGE"] == image
         if pipeline := documents.get(FILES["gitlab"]):
             assert pipeline["variables"]["IMAGE"] == image
+        if pipeline := documents.get(FILES["circleci"]):
+            images = {name: job.get("environment", {}).get("IMAGE") for name, job in pipeline["jobs"].items()}
+            assert images == {name: None if name == "test" else image for name in images}
+    if devcontainer := documents.get(".devcontainer/devcontainer.json"):
+        assert devcontainer["name"] == name
+    if service := documents.get("cloud-run.yaml"):
+        assert service["metadata"]["name"] == name
+        revision = service["spec"]["template"]["spec"]
+        assert revision.get("serviceAccountName", "") == said["run_service_account"]
+        assert {"name": "GOOGLE_CLOUD_PROJECT", "value": said["gcp_project"]} in revision["containers"][0]["env"]
+    if program := documents.get("ci/access_token.py"):
+        assert constants(program) >= {
+            ("PROVIDER", said["wif_provider"]),
+            ("SERVICE_ACCOUNT", said["build_service_account"]),
+        }
     if build := documents.get("cloudbuild.yaml"):
         words = [word for step in build["steps"] for word in [*step["args"], *step.get("env", [])]]
         assert all(isinstance(word, str) for word in words)
         account = f"projects/{said['gcp_project']}/serviceAccounts/{said['build_service_account']}"
         assert build.get("serviceAccount") == (account if said["build_service_account"] else None)
     if workflow := documents.get(FILES["github"]):
-        steps = [step for job in workflow["jobs"].values() for step in job["steps"] if step["name"] == "Sign in"]
+        steps = [step for job in workflow["jobs"].values() for step in job["steps"] if "service_account" in str(step)]
+        accounts = {said["build_service_account"], said["test_service_account"]} - {""}
+        assert {step["with"]["service_account"] for step in steps} == accounts
         for step in steps:
-            assert step["with"]["service_account"] == said["build_service_account"]
             assert f"'{said['wif_provider']}'" in step["with"]["workload_identity_provider"]
     if pipeline := documents.get(FILES["gitlab"]):
         assert pipeline["variables"]["WIF_PROVIDER"] == said["wif_provider"]
     if pipeline := documents.get(FILES["circleci"]):
         assert pipeline["jobs"]["test"]["docker"][0]["image"] == said["circleci_image"]
+
+
+def constants(module: ast.Module) -> set[tuple[str, str]]:
+    """Return the texts that a module gives names to."""
+    return {
+        (target.id, statement.value.value)
+        for statement in module.body
+        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant)
+        for target in statement.targets
+        if isinstance(target, ast.Name) and isinstance(statement.value.value, str)
+    }
 
 
 def urls(value: Any) -> set[str]:
@@ -169,6 +196,7 @@ def assert_judges_accept(projects: list[Project], folder: Path) -> None:
         "CircleCI",
         "Compose",
         "Renovate",
+        "development container",
         "hadolint",
         "shellcheck",
         "validate-pyproject",
@@ -177,15 +205,23 @@ def assert_judges_accept(projects: list[Project], folder: Path) -> None:
         here = folder / name
         assert judge.objection(here, write(here, texts(*judge.patterns, projects=projects))) == "", name
     found = {
-        text: project
+        script: project
         for ci, name in FILES.items()
         for project, _, pipeline in texts(name, projects=projects)
-        for text in scripts(ci, yaml.safe_load(pipeline))
+        for script in scripts(ci, yaml.safe_load(pipeline))
     }
-    files = write(folder / "shell", ((project, "pipeline.sh", text) for text, project in found.items()))
-    command = 'for file; do bash -n "$file" || exit 1; done'
-    done = subprocess.run(["bash", "-c", command, "bash", *files], stderr=subprocess.PIPE, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    for bash in (True, False):
+        chosen = (
+            (project, "pipeline.sh", script.text)
+            for script, project in found.items()
+            if (script.shell == "bash") == bash
+        )
+        shell = "bash" if bash else "sh"
+        files = write(folder / shell, chosen)
+        assert files
+        command = f'for file; do {shell} -n "$file" || exit 1; done'
+        done = subprocess.run([shell, "-c", command, shell, *files], stderr=subprocess.PIPE, text=True, check=False)
+        assert done.returncode == 0, done.stderr
     for number, project in enumerate(projects):
         for path, text in project.files.items():
             if path.endswith((".py", "pyproject.toml")):

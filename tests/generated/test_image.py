@@ -12,13 +12,10 @@ from pathlib import Path
 import pytest
 
 from garscaffold.sandbox import Sandbox
-from tests.generated.conftest import PRIVATE_NAME, RUNNING_PYTHON, AsIdentity, Generate, Toolbox
+from tests.generated.conftest import PRIVATE_NAME, AsIdentity, Generate, Toolbox
 from tests.generated.images import BASE, SESSION, Credentials, Engine, greeting, image_of, leaks
-from tests.generated.images import credentials as credentials  # fixtures
-from tests.generated.images import docker_environment as docker_environment
-from tests.generated.images import engine as engine
-from tests.generated.images import secrets as secrets
 from tests.generated.matrix import texts
+from tests.generated.pythons import RUNNING_PYTHON
 from tests.support.imagescan import scan_image
 
 pytestmark = [pytest.mark.engine, pytest.mark.generated]
@@ -161,6 +158,23 @@ def test_docker_has_nothing_to_warn_about(engine: Engine, tmp_path: Path) -> Non
         assert "no warnings found" in engine.docker("build", "--check", base, ".", cwd=tmp_path), text
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("COPY --from=build", "COPY --from=builder", "builder"),
+        ("WORKDIR /app", "WORKDIR app", "WorkdirRelativePath"),
+        (" AS build", " as build", "FromAsCasing"),
+        ("\nENV PATH=", "\nENV GAR_TOKEN=x PATH=", "SecretsUsedInArgOrEnv"),
+    ],
+)
+def test_docker_warns_about_a_fault(engine: Engine, tmp_path: Path, right: str, wrong: str, said: str) -> None:
+    text = next(text for project, _, text in texts("Dockerfile") if project.answers.get("image_install") == "secret")
+    assert right in text
+    (tmp_path / "Dockerfile").write_text(text.replace(right, wrong))
+    base = f"--build-arg=PYTHON_IMAGE={BASE}"
+    assert said in engine.docker("build", "--check", base, ".", cwd=tmp_path, status=1)
+
+
 def test_compose_takes_every_file(engine: Engine, tmp_path: Path) -> None:
     """Each distinct compose.yaml of the full matrix, once, with a file to log in with and with a token."""
     found = list(texts("compose.yaml"))
@@ -169,3 +183,17 @@ def test_compose_takes_every_file(engine: Engine, tmp_path: Path) -> None:
         (tmp_path / "compose.yaml").write_text(text)
         engine.docker("compose", "config", "--quiet", cwd=tmp_path)
         engine.docker("compose", "config", "--quiet", cwd=tmp_path, variables={"GAR_TOKEN": "a token"})
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("        - gar_token\n", "        - gar_tokens\n", "undefined build secret gar_tokens"),
+        ("    ports:", "    port:", "additional properties 'port' not allowed"),
+        ("${PORT:-8080}", "${PORT:8080}", "invalid interpolation format"),
+    ],
+)
+def test_compose_refuses_a_fault(engine: Engine, tmp_path: Path, right: str, wrong: str, said: str) -> None:
+    text = next(text for _, _, text in texts("compose.yaml") if right in text)
+    (tmp_path / "compose.yaml").write_text(text.replace(right, wrong))
+    assert said in engine.docker("compose", "config", "--quiet", cwd=tmp_path, status=1)

@@ -18,6 +18,7 @@ from tests.generated.combinations import (
     covering_combinations,
     every_combination,
     features,
+    main_combinations,
 )
 from tests.generated.matrix import recorded, rendered
 from tests.support.pairs import pairs
@@ -66,6 +67,13 @@ def test_every_choice_occurs(name: str) -> None:
     assert values(covering_combinations(), name) == set(COUNTED[name])
     if name in VARIED:
         assert values(every_combination(), name) == set(COUNTED[name])
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_every_choice_is_in_a_main_combination(name: str) -> None:
+    """Of what a reviewer is shown, with the answers that nobody gave."""
+    made = [recorded(rendered({"python_version": "3.13", **answers})) for answers in main_combinations()]
+    assert values(made, name) == set(COUNTED[name])
 
 
 def test_the_matrix_has_every_combination_once() -> None:

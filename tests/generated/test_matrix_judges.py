@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.generated.matrix import ANSWERS_FILE, Project, matrix, texts, write
+from tests.generated.combinations import KEYLESS
+from tests.generated.matrix import ANSWERS_FILE, Project, matrix, rendered, texts, write
 from tests.generated.pipelines import FILES, parsed, scripts
 
 # What is generated is the same on every Python.
@@ -31,13 +32,13 @@ class Judge:
     Args:
         patterns: Of the paths of the files.
         command: The program, from the environment of these tests, and its arguments.
-        fault: A text that every such file has and what to put there, so that the program refuses it.
+        faults: Texts that such files have, each with what to put there, so that the program refuses the file.
         accepts: Tells from what it wrote whether all is well, for a program that always ends with 0.
     """
 
     patterns: Sequence[str]
     command: Sequence[str]
-    fault: tuple[str, str]
+    faults: Sequence[tuple[str, str]]
     accepts: Callable[[str], bool] = lambda said: True
 
     def objection(self, folder: Path, files: Sequence[Path]) -> str:
@@ -56,12 +57,12 @@ def ended(folder: Path, program: str, *arguments: str) -> "subprocess.CompletedP
     return subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
 
 
-def schema(name: str, pattern: str, fault: tuple[str, str]) -> Judge:
-    return Judge([pattern], ["check-jsonschema", "--builtin-schema", f"vendor.{name}"], fault)
+def schema(name: str, pattern: str, *faults: tuple[str, str]) -> Judge:
+    return Judge([pattern], ["check-jsonschema", "--builtin-schema", f"vendor.{name}"], faults)
 
 
 JUDGES = {
-    "yamllint": Judge(["*.yaml", "*.yml"], ["yamllint", "--strict", "-d", YAMLLINT], ("\n", "  \n")),
+    "yamllint": Judge(["*.yaml", "*.yml"], ["yamllint", "--strict", "-d", YAMLLINT], [("\n", "  \n")]),
     "Cloud Build": schema("cloudbuild", FILES["cloud-build"], ("steps:", "step:")),
     "GitHub": schema("github-workflows", FILES["github"], ("runs-on:", "run-on:")),
     "GitLab": schema("gitlab-ci", FILES["gitlab"], ("script:", "scripts:")),
@@ -69,23 +70,36 @@ JUDGES = {
     "Dependabot": schema("dependabot", ".github/dependabot.yml", ("version: 2", "version: 3")),
     "Renovate": schema("renovate", "renovate.json", ('"enabled": false', '"enabled": "no"')),
     "Compose": schema("compose-spec", "compose.yaml", ("ports:", "port:")),
+    # No package that can be installed here carries the specification's own schema.
+    "development container": Judge(
+        [".devcontainer/devcontainer.json"],
+        ["check-jsonschema", "--schemafile", str(Path(__file__).with_name("devcontainer.schema.json"))],
+        [
+            ('"remoteUser"', '"remoteUsers"'),
+            ('"forwardPorts": [8080]', '"forwardPorts": "8080"'),
+            ('"dockerfile"', '"dockerFile"'),
+            ('{ "CLOUDSDK_CONFIG": "/mnt/gcloud" }', '["CLOUDSDK_CONFIG=/mnt/gcloud"]'),
+            ("type=bind,readonly", "type=bind,read-only"),
+            ('"vscode"', '"vsCode"'),
+        ],
+    ),
     "actionlint": Judge(
         [FILES["github"]],
         ["actionlint", "-no-color", f"-shellcheck={BIN / 'shellcheck'}", "-pyflakes="],
-        ("needs: test", "needs: tests"),
+        [("needs: test", "needs: tests")],
     ),
     "zizmor": Judge(
         [".github/*.yml", FILES["github"]],
         ["zizmor", "--offline", "--no-progress", "--quiet", "--persona", "auditor"],
-        ("persist-credentials: false", "persist-credentials: true"),
+        [("persist-credentials: false", "persist-credentials: true")],
     ),
-    "hadolint": Judge(["Dockerfile"], ["hadolint", "--failure-threshold", "style"], ("WORKDIR /app", "WORKDIR app")),
-    "shellcheck": Judge(["*.sh"], ["shellcheck"], ("set -", "cd $NOWHERE\nset -")),
-    "validate-pyproject": Judge(["pyproject.toml"], ["validate-pyproject"], ('version = "', 'version = "one ')),
+    "hadolint": Judge(["Dockerfile"], ["hadolint", "--failure-threshold", "style"], [("WORKDIR /app", "WORKDIR app")]),
+    "shellcheck": Judge(["*.sh"], ["shellcheck"], [("set -", "cd $NOWHERE\nset -")]),
+    "validate-pyproject": Judge(["pyproject.toml"], ["validate-pyproject"], [('version = "', 'version = "one ')]),
     "detect-secrets": Judge(
         ["*"],
         ["detect-secrets", "scan", "--all-files", "--no-verify", "--exclude-lines", TRACE],
-        ("", f'password = "{"Tr0ub4dor" + "and3"}"\n'),
+        [("", f'password = "{"Tr0ub4dor" + "and3"}"\n')],
         accepts=lambda said: '"results": {},' in said,
     ),
 }
@@ -114,24 +128,40 @@ def lines() -> Iterable[tuple[Project, str, str]]:
     return [(project, path, "".join(each)) for path, (project, each) in found.items()]
 
 
-@pytest.mark.parametrize("name", JUDGES)
-def test_a_judge_sees_a_fault(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "fault"), [(name, fault) for name, judge in JUDGES.items() for fault in judge.faults])
+def test_a_judge_sees_a_fault(name: str, fault: tuple[str, str], tmp_path: Path) -> None:
     refuse_where_missing(name)
     judge = JUDGES[name]
-    right, wrong = judge.fault
+    right, wrong = fault
     project, path, text = next(each for each in texts(*judge.patterns) if right in each[2])
     assert judge.objection(tmp_path, write(tmp_path, [(project, path, text.replace(right, wrong, 1))]))
 
 
-def test_every_pipelines_shell_is_accepted_too(tmp_path: Path) -> None:
+def test_every_pipelines_shell_is_accepted_by_the_shell_that_runs_it(tmp_path: Path) -> None:
     found = {
-        text: project
+        script: project
         for ci, name in FILES.items()
         for project, _, pipeline in texts(name)
-        for text in scripts(ci, parsed(pipeline))
+        for script in scripts(ci, parsed(pipeline))
     }
-    files = write(tmp_path, ((p, "pipeline.sh", f"#!/bin/bash\n{text}\n") for text, p in found.items()))
+    assert {script.shell for script in found} == {"dash", "busybox sh", "bash"}
+    files = write(tmp_path, ((project, "pipeline.sh", script.file) for script, project in found.items()))
     assert JUDGES["shellcheck"].objection(tmp_path, files) == ""
+
+
+@pytest.mark.parametrize(("ci", "knows_bash"), [("cloud-build", 0), ("github", 3), ("gitlab", 1), ("circleci", 3)])
+def test_what_only_bash_knows_is_seen_where_another_shell_runs(ci: str, knows_bash: int, tmp_path: Path) -> None:
+    """GitLab runs bash where the job's image has it: Debian's have, Alpine's have not."""
+    everything = rendered({"kind": "service", "ci": list(FILES), **KEYLESS})
+    found = scripts(ci, parsed(everything[FILES[ci]].data.decode()))
+    assert len(found) > 1
+    judged = []
+    for number, script in enumerate(found):
+        path = tmp_path / f"{number}.sh"
+        path.write_text(script.file + 'found=(*.whl)\nls "${found[@]}"\n')
+        judged.append(JUDGES["shellcheck"].objection(tmp_path, [path]))
+    assert judged.count("") == knows_bash
+    assert all("SC3030" in said for said in judged if said)
 
 
 def test_shell_in_the_readme_parses(tmp_path: Path) -> None:
@@ -181,6 +211,22 @@ def test_a_projects_own_ruff_has_nothing_to_change(tmp_path: Path) -> None:
     run(tmp_path, "ruff", "check", "--fix", "--no-cache", ".")
     run(tmp_path, "ruff", "format", "--no-cache", ".")
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.py")} == before
+
+
+@pytest.mark.parametrize(
+    ("command", "added", "said"),
+    [
+        (("check",), "import re\n", "`re` imported but unused"),
+        (("format", "--check"), "LEVEL  = 'info'\n", "File would be reformatted"),
+    ],
+)
+def test_a_projects_own_ruff_sees_a_fault(command: Sequence[str], added: str, said: str, tmp_path: Path) -> None:
+    folder = next(each for each in sources(tmp_path, ("src", "tests")) if list(each.glob("src/*/app.py")))
+    (app,) = folder.glob("src/*/app.py")
+    run(folder, "ruff", *command, "--no-cache", ".")
+    app.write_text(app.read_text() + added)
+    with pytest.raises(AssertionError, match=said):
+        run(folder, "ruff", *command, "--no-cache", ".")
 
 
 # Frameworks are not installed here. What is imported from them is of no known type, and so are a decorator and a base

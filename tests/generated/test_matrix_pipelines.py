@@ -9,10 +9,21 @@ from typing import Any
 import pytest
 
 from garscaffold.template.config import NotPlainError
-from tests.generated.combinations import EXECUTOR, KEYLESS, Answers
+from tests.generated.combinations import EXECUTOR, KEYLESS, READER, Answers
 from tests.generated.indexes import PRIVATE_NAMES, indexes
 from tests.generated.matrix import Project, matrix, rendered, texts
-from tests.generated.pipelines import EVENTS, FILES, SHELLS, done_by, parsed
+from tests.generated.pipelines import (
+    BY_HAND,
+    EVENTS,
+    FILES,
+    GITHUB_CONDITIONS,
+    SHELLS,
+    build_shell,
+    done_by,
+    in_order,
+    parsed,
+    scripts,
+)
 from tests.generated.soundness import SOUND
 
 # What is generated is the same on every Python.
@@ -28,10 +39,9 @@ def with_ci(ci: str) -> Iterator[tuple[Project, dict[Any, Any]]]:
 
 
 def shell_of(ci: str) -> Iterator[str]:
-    """Yield the shell of every distinct pipeline of a CI, for every event."""
+    """Yield the shell of every distinct pipeline of a CI, as it stands there."""
     for _, _, text in texts(FILES[ci]):
-        for event in EVENTS:
-            yield from SHELLS[ci](parsed(text), event)
+        yield from (script.text for script in scripts(ci, parsed(text)))
 
 
 def expected(answers: Answers, event: str) -> list[str]:
@@ -45,18 +55,56 @@ def expected(answers: Answers, event: str) -> list[str]:
 
 
 @pytest.mark.parametrize("event", EVENTS)
-@pytest.mark.parametrize("ci", ["github", "gitlab", "circleci"])
+@pytest.mark.parametrize("ci", FILES)
 def test_every_pipeline_does_every_step_and_no_other(ci: str, event: str) -> None:
     for project, pipeline in with_ci(ci):
         assert done_by(SHELLS[ci](pipeline, event)) == expected(project.answers, event), project
 
 
-def test_cloud_build_does_what_the_others_do_on_main_and_for_a_tag() -> None:
+LAST = {"push image": "push", "deploy": "deploy", "publish package": "publish"}
+
+
+@pytest.mark.parametrize(
+    ("given", "service", "package"),
+    [
+        (BY_HAND, ["push"], []),
+        ({"_DEPLOY": "true", "_PUBLISH": "true"}, ["push", "deploy"], ["publish"]),
+        ({"TAG_NAME": "v1.0", "_DEPLOY": "true"}, ["push", "deploy"], ["publish"]),
+        ({"TAG_NAME": "nightly"}, [], []),
+        ({"TAG_NAME": "main"}, [], []),
+        ({"BRANCH_NAME": "feature"}, [], []),
+        ({"BRANCH_NAME": "feature", "_DEPLOY": "true", "_PUBLISH": "true"}, [], ["publish"]),
+        ({"BRANCH_NAME": "v1"}, [], []),
+        # A fork's main, and a trigger for pull requests that says too much.
+        ({"_PR_NUMBER": "7", "BRANCH_NAME": "main"}, [], []),
+        ({"_PR_NUMBER": "7", "BRANCH_NAME": "main", "_DEPLOY": "true", "_PUBLISH": "true"}, [], []),
+        ({"_PR_NUMBER": "7", "BRANCH_NAME": '";docker${IFS}push${IFS}evil;"'}, [], []),
+        ({"BRANCH_NAME": "$(docker${IFS}push)"}, [], []),
+    ],
+    ids=repr,
+)
+def test_what_cloud_build_leaves_behind(given: dict[str, str], service: list[str], package: list[str]) -> None:
     for project, pipeline in with_ci("cloud-build"):
-        event = "tag" if project.answers["kind"] == "package" else "main"
-        assert done_by(SHELLS["cloud-build"](pipeline, event)) == expected(project.answers, event), project
-        if project.answers["kind"] == "package":
-            assert "publish package" not in done_by(SHELLS["cloud-build"](pipeline, "main"))
+        declared = {name: value for name, value in given.items() if name[0] != "_" or name in pipeline["substitutions"]}
+        shell = list(build_shell(pipeline, declared))
+        wanted = package if project.answers["kind"] == "package" else service
+        if project.answers.get("deploy") != "cloud-run":
+            wanted = [name for name in wanted if name != "deploy"]
+        assert [LAST[step] for step in done_by(shell) if step in LAST] == wanted, project
+        # What is not done is said.
+        steps = [step["id"] for step in pipeline["steps"] if step["id"] in LAST.values()]
+        said = [text for text in shell if re.match(r"Not (pushed|deployed|published): .*\n$", text)]
+        assert len(said) == len(steps) - len(wanted), project
+
+
+@pytest.mark.parametrize(
+    ("ci", "tag"), [("github", "GITHUB_REF_NAME"), ("gitlab", "CI_COMMIT_TAG"), ("circleci", "CIRCLE_TAG")]
+)
+def test_a_release_is_published_with_its_tag(ci: str, tag: str) -> None:
+    for project, pipeline in with_ci(ci):
+        published = [text for text in SHELLS[ci](pipeline, "tag") if "publish.py" in text]
+        assert all(f'tools/publish.py --tag "${tag}" dist/*' in text for text in published)
+        assert bool(published) == (project.answers["kind"] == "package"), project
 
 
 @pytest.mark.parametrize("kind", ["package", "service"])
@@ -173,10 +221,11 @@ def test_no_token_is_an_argument_or_printed() -> None:
 
 def test_a_failure_is_not_hidden() -> None:
     """A shell that stops at errors does not stop where &&, ;, a pipe or `export NAME=$(…)` hides what failed."""
-    for text in (text for ci in FILES for text in shell_of(ci)):
-        assert not re.search(r"(?<!\] )&&|;(?! then)|export \w+=\$\(|^\w+=\$\(.*\) ", text, re.MULTILINE), text
-        # What hands the token to docker cannot fail but with it.
-        kept = re.sub(r'"[^"]*"|printf [^|]*\| docker login', "", text)
+    # What a shell does at its end comes after all that could fail.
+    for text in (re.sub(r"(?m)^trap '[^']*' EXIT$", "", text) for ci in FILES for text in shell_of(ci)):
+        assert not re.search(r"(?<!\] )&&|(?<!;);(?!;| then)|export \w+=\$\(|^\w+=\$\(.*\) ", text, re.MULTILINE), text
+        # What hands the token to docker cannot fail but with it; a pattern of `case` has alternatives.
+        kept = re.sub(r'"[^"]*"|printf [^|]*\| docker login|^ *:\S*( \| \S+)+\)$', "", text, flags=re.MULTILINE)
         assert not re.search(r"(?<!\|)\|(?!\|)", kept), text
 
 
@@ -217,6 +266,58 @@ def test_renovate_looks_where_the_project_does() -> None:
         assert urls("requests") == ([wanted.others] if wanted.others else []), project
         for name in PRIVATE_NAMES if project.answers["private_packages"] else ():
             assert urls(name) == [wanted.tied.get(name, wanted.others)], project
+
+
+# How a job says as whom it signs in; without a name, as the account that may write.
+SIGNS_IN = re.compile(r"GAR_TOKEN=\$\((?:OIDC_TOKEN=\S+ )?(?:SERVICE_ACCOUNT=(\S+) )?python3 ci/access_token\.py\)")
+WRITES = ("push image", "publish package", "deploy")
+
+
+def accounts(ci: str, pipeline: dict[Any, Any], event: str) -> Iterator[tuple[str, str]]:
+    """Yield each step that a pipeline does for an event, and the account whose token it has."""
+    account = ""
+    if ci == "github":
+        for job in in_order(pipeline["jobs"], "needs"):
+            signed_in = {}
+            for step in job["steps"]:
+                if event not in {*GITHUB_CONDITIONS[job.get("if")]} & {*GITHUB_CONDITIONS[step.get("if")]}:
+                    continue
+                if "google-github-actions/auth" in step.get("uses", ""):
+                    signed_in[f"${{{{ steps.{step['id']}.outputs.access_token }}}}"] = step["with"]["service_account"]
+                else:
+                    account = signed_in[step["env"]["GAR_TOKEN"]] if "GAR_TOKEN" in step.get("env", {}) else account
+                    yield from ((each, account) for each in done_by([step.get("run", "")]))
+        return
+    for text in SHELLS[ci](pipeline, event):
+        for line in text.splitlines():
+            if found := SIGNS_IN.search(line):
+                account = found[1] or KEYLESS["build_service_account"]
+            yield from ((step, account) for step in done_by([line]))
+
+
+@pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize("ci", ["github", "gitlab", "circleci"])
+def test_only_what_writes_signs_in_as_somebody_who_may(ci: str, event: str) -> None:
+    seen = set()
+    for project, pipeline in with_ci(ci):
+        writer = KEYLESS["build_service_account"]
+        reader = project.answers.get("test_service_account", writer)
+        for step, account in accounts(ci, pipeline, event):
+            assert account == (writer if step in WRITES else reader), (step, project)
+            seen.add((step, account))
+    assert {("tests", READER), ("build image", READER)} <= seen
+    assert any(step in WRITES for step, _ in seen) == (event != "change")
+
+
+@pytest.mark.parametrize("ci", ["github", "gitlab", "circleci"])
+def test_what_publishes_with_is_set_where_it_publishes_and_nowhere_else(ci: str) -> None:
+    for project, pipeline in with_ci(ci):
+        for event in EVENTS:
+            said = "\n".join(SHELLS[ci](pipeline, event))
+            names = re.findall(r"(?:UV_PUBLISH|TWINE)_PASSWORD=", said)
+            assert len(names) == ("publish package" in done_by([said])), project
+            before, *_ = re.split(r"UV_PUBLISH_|TWINE_", said)
+            assert not names or done_by([before])[-1] == "build package"
 
 
 def test_the_readme_says_how_each_of_them_signs_in() -> None:

@@ -15,7 +15,8 @@ import pytest
 
 from garscaffold.sandbox import Sandbox
 from garscaffold.sandbox.identities import IDENTITIES
-from tests.generated.conftest import PRIVATE_NAME, RUNNING_PYTHON, AsIdentity, Generate, Pushed, Toolbox
+from tests.generated.conftest import PRIVATE_NAME, AsIdentity, Generate, Pushed, Toolbox
+from tests.generated.pythons import RUNNING_PYTHON
 from tests.support.engine import OwnEngine, client_in_container
 from tests.support.pipeline_cloudbuild import Builder, CloudBuild
 
@@ -46,7 +47,7 @@ def cloud_build(pipeline_engine: OwnEngine, sandbox: Sandbox, tmp_path_factory: 
         engine=pipeline_engine,
         builders={
             base: Builder(base),
-            "gcr.io/google.com/cloudsdktool/cloud-sdk:slim": Builder(
+            "gcr.io/google.com/cloudsdktool/google-cloud-cli:slim": Builder(
                 base, mounts={str(sdk): sdk, "/usr/local/bin/gcloud": start}
             ),
             "gcr.io/cloud-builders/docker": Builder(
@@ -60,7 +61,10 @@ def cloud_build(pipeline_engine: OwnEngine, sandbox: Sandbox, tmp_path_factory: 
     )
 
 
-@pytest.mark.parametrize("install", ["secret", "workspace"])
+# Poetry reads everything from the virtual repository: its own source for the public index has to speak JSON.
+@pytest.mark.parametrize(
+    ("manager", "install", "mode"), [("poetry", "secret", "virtual"), ("uv", "workspace", "explicit")]
+)
 def test_a_service_is_tested_built_searched_and_pushed(
     generate: Generate,
     toolbox: Toolbox,
@@ -70,28 +74,42 @@ def test_a_service_is_tested_built_searched_and_pushed(
     cloud_build: CloudBuild,
     pushed: Pushed,
     tmp_path: Path,
+    manager: str,
     install: str,
+    mode: str,
 ) -> None:
     project = generate(
         tmp_path / "project",
         kind="service",
         framework="worker",
         project_name=f"orders-{install}",
-        package_manager="uv",
+        package_manager=manager,
         image_install=install,
+        index_mode=mode,
         private_packages=[f"{PRIVATE_NAME}>=0.1,<0.2"],
         build_service_account=WRITER,
     )
     toolbox.run("make", "lock", cwd=project, variables=as_identity("reader"))
     image = f"{HOST}/acme-prod/docker/orders-{install}"
-    with cloud_build.run(project, BUILD_ID="build-1", PROJECT_ID="acme-prod") as build:
-        assert " passed" in build.said["test"]
-        assert "no credential in its layers" in build.said["scan"]
+    event = {"BRANCH_NAME": "main"} if install == "secret" else {}
+    with cloud_build.run(project, BUILD_ID="build-1", PROJECT_ID="acme-prod", **event) as build:
         secrets = {"login": sandbox.token("writer").encode()}
         if install == "secret":
             secrets["token"] = build.read("credentials", "gar_token").strip()
             assert sandbox.store.bearer(secrets["token"].decode()) is not None
-    pushed(f"{image}:build-1", secrets)
+        said = build.said["test"] + build.said["scan"]
+        assert "digest: " in build.said["push"]
+        # The image is there now: what keeps it back for a pull request, a fork's main too, is the step.
+        (push,) = (step for step in build.steps if step["id"] == "push")
+        build.substitutions |= {"_PR_NUMBER": "7", "BRANCH_NAME": "main"}
+        sandbox.forget_requests()
+        build.step(push)
+        not_pushed = (
+            "Not pushed: neither main nor a tag v…, nor built by hand (pull request '7', branch 'main', tag '')."
+        )
+        assert build.said["push"] == f"{not_pushed}\n"
+        assert sandbox.requests() == []
+    pushed(f"{image}:build-1", said, secrets)
 
 
 def test_a_package_is_published_for_a_tag_only(
@@ -106,15 +124,18 @@ def test_a_package_is_published_for_a_tag_only(
         tmp_path / "project",
         kind="package",
         project_name="acme-built",
-        package_manager="uv",
+        package_manager="poetry",
         index_mode="virtual",
         build_service_account=WRITER,
     )
     toolbox.run("make", "lock", cwd=project, variables=as_identity("reader"))
     sandbox.forget_requests()
     with cloud_build.run(project, PROJECT_ID="acme-prod") as build:
-        assert build.said["publish"] == "Not published: this is no tag, and _PUBLISH is 'false'.\n"
+        assert build.said["publish"].startswith("Not published: no tag v…, and _PUBLISH is 'false' (pull request ''")
         (publish,) = (step for step in build.steps if step["id"] == "publish")
+        build.substitutions["TAG_NAME"] = "v0.2.0"
+        with pytest.raises(AssertionError, match=r"The tag is v0\.2\.0, and dist/acme_built-0\.1\.0"):
+            build.step(publish)
         build.substitutions["TAG_NAME"] = "v0.1.0"
         build.step(publish)
         assert "dist/acme_built-0.1.0-py3-none-any.whl: published\n" in build.said["publish"]

@@ -15,7 +15,8 @@ import pytest
 from garscaffold.sandbox import Sandbox
 from garscaffold.sandbox.identities import IDENTITIES
 from tests.generated.combinations import PROVIDER
-from tests.generated.conftest import PRIVATE_NAME, RUNNING_PYTHON, AsIdentity, Generate, Pushed, Toolbox, commit, git
+from tests.generated.conftest import PRIVATE_NAME, AsIdentity, Generate, Pushed, Toolbox, commit, git
+from tests.generated.pythons import RUNNING_PYTHON
 from tests.support.engine import OwnEngine, client_in_container
 
 PROGRAM = "gitlab-ci-local"
@@ -28,7 +29,11 @@ pytestmark = [
 
 BASE = f"python:{RUNNING_PYTHON}-slim"
 HOST = "us-central1-docker.pkg.dev"
-KEYLESS = {"wif_provider": PROVIDER, "build_service_account": IDENTITIES["writer"].email}
+KEYLESS = {
+    "wif_provider": PROVIDER,
+    "build_service_account": IDENTITIES["writer"].email,
+    "test_service_account": IDENTITIES["reader"].email,
+}
 SERVICE = "  services: [docker:28-dind]\n"
 # The job's image has Alpine's package manager: this one holds what it is asked for, or says what it lacks.
 APK = '#!/bin/sh\nshift 2\nfor program in "$@"; do command -v "$program" || exit 1; done\n'
@@ -109,7 +114,7 @@ def test_a_service_is_tested_built_searched_and_pushed(
         kind="service",
         framework="worker",
         project_name="parcels",
-        package_manager="uv",
+        package_manager="pip",
         private_packages=[f"{PRIVATE_NAME}>=0.1,<0.2"],
         ci=["gitlab"],
         **KEYLESS,
@@ -118,10 +123,7 @@ def test_a_service_is_tested_built_searched_and_pushed(
     assert SERVICE in (project / ".gitlab-ci.yml").read_text()
     image = f"{HOST}/acme-prod/docker/parcels:{push(project)}"
     said = run_pipeline(project)
-    assert " passed" in said
-    assert f"{image}: no credential in its layers" in said
-    # The token that the build was given is known to nobody here: what every such token begins with is looked for.
-    pushed(image, {"token": sandbox.token("writer")[:18].encode()})
+    pushed(image, said)
     # What is there is not pushed again.
     assert "digest: " in said
     assert "digest: " not in run_pipeline(project, "build-image")

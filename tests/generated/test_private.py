@@ -1,6 +1,8 @@
 """A generated package and the generated services that need it, against Artifact Registry's stand-in."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,49 @@ def test_what_is_missing_is_published_beside_what_is_there(
     sdist = "dist/acme_greetings-0.1.1.tar.gz"
     done = toolbox.run(*publish, wheel, sdist, cwd=other, variables=as_identity("writer"))
     assert done.stdout == f"{wheel}: published before, left as it is\n{sdist}: published\n"
+
+
+def release(
+    package: tuple[Path, str], toolbox: Toolbox, variables: dict[str, str], tag: str, path: str = "", status: int = 0
+) -> str:
+    """Run a package's `tools/publish.py` as a pipeline does for a tag; return what it said."""
+    folder, _ = package
+    built = [str(each.relative_to(folder)) for each in sorted((folder / "dist").glob("[!.]*"))]
+    files = [path] if path else built
+    command = [str(folder / ".venv/bin/python"), "tools/publish.py", "--tag", tag, *files]
+    return toolbox.run(*command, cwd=folder, status=status, variables=variables).stdout
+
+
+def test_a_tag_without_its_version_publishes_nothing(
+    package: tuple[Path, str], toolbox: Toolbox, sandbox: Sandbox, as_identity: AsIdentity
+) -> None:
+    sandbox.forget_requests()
+    said = release(package, toolbox, as_identity("writer"), "v0.2.0", status=1)
+    assert said.startswith("The tag is v0.2.0, and dist/acme_greetings-0.1.0")
+    assert "is of version 0.1.0: nothing was published.\n" in said
+    assert said.endswith("run make lock, commit, and\ntag that commit. Or tag this one v0.1.0.\n")
+    assert not [each for each in sandbox.requests() if each["method"] == "POST" and "pkg.dev" in each["host"]]
+    for tag in ("v0.1.0", "0.1.0", ""):
+        assert "published before" in release(package, toolbox, as_identity("writer"), tag)
+
+
+@pytest.mark.parametrize(
+    ("tag", "path", "fits"),
+    [
+        ("v1.0.0rc1", "dist/acme_greetings-1.0.0rc1-py3-none-any.whl", True),
+        ("v1.0.0", "dist/acme_greetings-1.0.0rc1-py3-none-any.whl", False),
+        ("v1.0.0", "dist/acme_greetings-1.0.0.tar.gz", True),
+        ("v1.0.0", "dist/acme_greetings-1.0.0.post1.tar.gz", False),
+        ("v1", "dist/acme_greetings-1.0.0.tar.gz", False),
+        ("version1.0.0", "dist/acme_greetings-1.0.0.tar.gz", False),
+    ],
+)
+def test_a_tag_is_compared_with_what_was_built(
+    package: tuple[Path, str], toolbox: Toolbox, tag: str, path: str, fits: bool
+) -> None:
+    """A file that fits is looked for, and is not there."""
+    said = release(package, toolbox, {}, tag, path, status=1)
+    assert ("nothing was published" in said) == (not fits)
 
 
 @pytest.mark.parametrize(
@@ -144,9 +189,43 @@ def test_the_workspace_is_not_filled_without_a_credential(
 def test_the_workspace_is_not_filled_from_what_is_not_locked(
     generate: Generate, toolbox: Toolbox, tmp_path: Path
 ) -> None:
-    folder = generate(tmp_path / "project", kind="service", image_install="workspace")
-    done = toolbox.run("sh", "docker/install.sh", cwd=folder, status=1)
-    assert done.stdout == "requirements.txt is not locked. Lock it with: make lock\n"
+    said = {
+        "poetry": "There is no poetry.lock. Write it with: make lock\n",
+        "pip": "requirements.txt is not locked. Lock it with: make lock\n",
+    }
+    for manager in said:
+        folder = generate(tmp_path / manager, kind="service", package_manager=manager, image_install="workspace")
+        assert toolbox.run("sh", "docker/install.sh", cwd=folder, status=1).stdout == said[manager]
+
+
+def test_the_workspace_is_filled_from_the_lock_that_the_pipeline_checks(
+    service: Path, toolbox: Toolbox, sandbox: Sandbox, as_identity: AsIdentity, tmp_path: Path
+) -> None:
+    """The exported requirements may be of another day; where the lock is, nothing is installed."""
+    folder = tmp_path / "project"
+    shutil.copytree(service, folder, ignore=shutil.ignore_patterns(".venv", "installs"))
+    (folder / "requirements.txt").write_text("nothing-of-the-kind==1 --hash=sha256:0\n")
+    # An environment of the workstation's own stays as it is.
+    (folder / ".venv").mkdir()
+    toolbox.run("sh", "docker/install.sh", cwd=folder, variables=as_identity("reader"))
+    done = toolbox.run("python3", "-c", USES_IT, cwd=folder, variables={"PYTHONPATH": str(folder / "installs")})
+    assert done.stdout == "Hello, Ada!\n"
+    assert list((folder / ".venv").iterdir()) == []
+
+    lock = folder / "poetry.lock"
+    text = lock.read_text()
+    # What is served under the name of what was locked is something else.
+    lock.write_text(re.sub(r"sha256:[0-9a-f]{64}", f"sha256:{'0' * 64}", text))
+    variables = {**as_identity("reader"), "POETRY_CACHE_DIR": str(tmp_path / "cache")}
+    done = toolbox.run("sh", "docker/install.sh", cwd=folder, status=1, variables=variables)
+    assert "did not match any known checksums" in done.stdout
+    assert not (folder / "installs").exists()
+
+    lock.write_text(text)
+    definition = folder / "pyproject.toml"
+    definition.write_text(definition.read_text().replace(f"{PRIVATE_NAME}>=0.1,<0.2", f"{PRIVATE_NAME}>=0.1,<0.3"))
+    done = toolbox.run("sh", "docker/install.sh", cwd=folder, status=1, variables=as_identity("reader"))
+    assert "poetry.lock was last generated" in done.stdout
 
 
 WIF = "projects/1/locations/global/workloadIdentityPools/pool/providers/provider"
@@ -182,6 +261,8 @@ def test_other_managers_publish_and_say_what_is_there(
     again = toolbox.run("make", "publish", cwd=folder, variables=as_identity("writer")).stdout
     assert again.count("published before, left as it is") == 2
     assert again.endswith("To publish a change, raise the version in pyproject.toml.\n")
+    assert "The tag is v0.2.0" in release(other_package, toolbox, as_identity("writer"), "v0.2.0", status=1)
+    assert "published before" in release(other_package, toolbox, as_identity("writer"), "v0.1.0")
     refused = toolbox.run("make", "publish", cwd=folder, status=2, variables=as_identity("reader")).stdout
     assert "needs roles/artifactregistry.writer on" in refused.splitlines()[-2]
     unknown = toolbox.run("make", "publish", cwd=folder, status=2, variables=as_identity("anonymous")).stdout
@@ -189,17 +270,42 @@ def test_other_managers_publish_and_say_what_is_there(
 
 
 def test_other_managers_publish_with_a_token(
-    other_package: tuple[Path, str], toolbox: Toolbox, sandbox: Sandbox, as_identity: AsIdentity
+    other_package: tuple[Path, str], toolbox: Toolbox, sandbox: Sandbox, as_identity: AsIdentity, tmp_path: Path
 ) -> None:
-    """The lines that pipelines take the token with are all that a pipeline needs."""
+    """The lines that pipelines take the token with are all that a pipeline needs, and leave nothing behind."""
     folder, _ = other_package
     script = yaml.safe_load((folder / ".gitlab-ci.yml").read_text())["publish"]["script"]
     taking = [line for line in script if "GAR_TOKEN" in line or "NETRC" in line or "KEYRING" in line]
     assert taking[:2] == ["GAR_TOKEN=$(python3 ci/access_token.py)", "export GAR_TOKEN"]
-    variables = {**as_identity("anonymous"), "GAR_TOKEN": sandbox.token("writer")}
+    variables = {**as_identity("anonymous"), "GAR_TOKEN": sandbox.token("writer"), "TMPDIR": str(tmp_path)}
     shell = "\n".join([*taking[2:], "make publish"])
     done = toolbox.run("sh", "-euc", shell, cwd=folder, variables=variables)
+    assert list(tmp_path.glob("tmp.*")) == []
     assert done.stdout.count("published before, left as it is") == 2
+
+
+@pytest.mark.parametrize("shell", ["sh -euc", "bash -eo pipefail -c"])
+@pytest.mark.parametrize(("ending", "status"), [("true", 0), ("false", 1), ("exit 3", 3)])
+def test_the_file_that_pip_takes_a_token_from_is_gone_however_the_shell_ends(
+    generate: Generate, toolbox: Toolbox, tmp_path: Path, shell: str, ending: str, status: int
+) -> None:
+    folder = generate(
+        tmp_path / "project",
+        package_manager="pip",
+        ci=["gitlab"],
+        wif_provider=WIF,
+        build_service_account="builder@acme-prod.iam.gserviceaccount.com",
+    )
+    script = yaml.safe_load((folder / ".gitlab-ci.yml").read_text())["test"]["script"]
+    taking = [line for line in script if "NETRC" in line]
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    variables = {"GAR_TOKEN": "a-token", "TMPDIR": str(temporary)}
+    # A trap that the shell had before is not lost, not even one that fails.
+    lines = ["trap 'echo ended; false' EXIT", *taking, 'cat "$NETRC"', ending]
+    done = toolbox.run(*shell.split(), "\n".join(lines), cwd=folder, status=status, variables=variables)
+    assert done.stdout == "machine us-central1-python.pkg.dev login oauth2accesstoken password a-token\nended\n"
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.parametrize("credential", ["adc", "token"])

@@ -10,7 +10,8 @@ import yaml
 from garscaffold.template import bundle
 from tests.conftest import Garscaffold
 from tests.generated.combinations import name_of
-from tests.generated.conftest import PRIVATE_NAME, RUNNING_PYTHON, AsIdentity, Toolbox, git
+from tests.generated.conftest import PRIVATE_NAME, AsIdentity, Toolbox, git
+from tests.generated.pythons import RUNNING_PYTHON
 from tests.update.releases import commit, generated, released_template, versions
 
 pytestmark = pytest.mark.generated

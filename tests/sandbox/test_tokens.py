@@ -121,10 +121,11 @@ def test_a_service_account_may_not_impersonate(sandbox: Sandbox, in_sandbox: Non
         refreshed(credentials)
 
 
-def test_a_ci_providers_token_is_exchanged(sandbox: Sandbox, in_sandbox: None, tmp_path: Path) -> None:
-    (tmp_path / "oidc").write_text(sandbox.subject_token("writer"))
+def external_account(folder: Path, subject_token: str) -> str:
+    """Write what google-auth exchanges a CI provider's token with; return its path."""
+    (folder / "oidc").write_text(subject_token)
     provider = "//iam.googleapis.com/projects/123/locations/global/workloadIdentityPools/ci/providers/gitlab"
-    file = tmp_path / "external.json"
+    file = folder / "external.json"
     file.write_text(
         json.dumps(
             {
@@ -132,17 +133,35 @@ def test_a_ci_providers_token_is_exchanged(sandbox: Sandbox, in_sandbox: None, t
                 "audience": provider,
                 "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
                 "token_url": "https://sts.googleapis.com/v1/token",
-                "credential_source": {"file": str(tmp_path / "oidc")},
+                "credential_source": {"file": str(folder / "oidc")},
             }
         )
     )
-    credentials, _ = load(str(file), scopes=SCOPES)
+    return str(file)
+
+
+def test_a_ci_providers_token_is_exchanged(sandbox: Sandbox, in_sandbox: None, tmp_path: Path) -> None:
+    file = external_account(tmp_path, sandbox.subject_token("writer"))
+    credentials, _ = load(file, scopes=SCOPES)
     found = sandbox.store.bearer(refreshed(credentials).token)
     assert found is not None
     assert found[0] == "writer"
     (tmp_path / "oidc").write_text("somebody else's")
     with pytest.raises(google.auth.exceptions.OAuthError, match="subject token"):
-        refreshed(load(str(file), scopes=SCOPES)[0])
+        refreshed(load(file, scopes=SCOPES)[0])
+
+
+def test_a_subject_is_as_long_as_google_takes_it(sandbox: Sandbox, in_sandbox: None, tmp_path: Path) -> None:
+    fits = external_account(tmp_path, sandbox.subject_token("writer", subject="ü" * 63 + "x"))
+    found = sandbox.store.bearer(refreshed(load(fits, scopes=SCOPES)[0]).token)
+    assert found is not None
+    assert found[0] == "writer"
+    too_long = external_account(tmp_path, sandbox.subject_token("writer", subject="ü" * 64))
+    with pytest.raises(google.auth.exceptions.OAuthError, match=r"google\.subject exceeds the 127 bytes limit"):
+        refreshed(load(too_long, scopes=SCOPES)[0])
+    lengthened = sandbox.subject_token("writer", subject="short") + "er"
+    with pytest.raises(google.auth.exceptions.OAuthError, match="subject token"):
+        refreshed(load(external_account(tmp_path, lengthened), scopes=SCOPES)[0])
 
 
 def test_the_metadata_server_speaks_for_one_identity(sandbox: Sandbox) -> None:

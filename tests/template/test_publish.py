@@ -242,6 +242,19 @@ def test_a_remote_that_changes_after_the_plan_is_not_overwritten(
     assert refs(remote) == before
 
 
+def test_a_second_publisher_at_the_same_moment_is_no_lack_of_rights(garscaffold: Garscaffold, remote: Path) -> None:
+    assert garscaffold("template", "publish", remote, "-y").returncode == 0
+    git(remote, "tag", "--delete", versions()[-1])
+    # The other one's push is done while the host looks at ours.
+    other = f"env -u GIT_QUARANTINE_PATH git update-ref refs/tags/{versions()[-1]} {ours()['refs/tags/' + versions()[-1]]}"
+    hook(remote, "pre-receive", other)
+    done = garscaffold("template", "publish", remote, "-y")
+    assert done.returncode == 1
+    assert f"{remote} was changed meanwhile. Nothing was pushed." in done.stderr
+    assert "Run the same command again." in done.stderr
+    assert garscaffold("template", "publish", remote, "-y").returncode == 0
+
+
 def test_over_http_a_host_says_who_may_push(
     garscaffold: Garscaffold, remote: Path, home: Path, tmp_path: Path
 ) -> None:

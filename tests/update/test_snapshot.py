@@ -220,6 +220,35 @@ def test_and_so_it_is_in_peculiar_repositories(template: Path, tmp_path: Path, p
     assert (result.state is State.CONFLICTS) is peculiarity.conflicts
 
 
+@pytest.mark.parametrize("prefix", ["", "services/orders"])
+def test_a_new_version_s_ignore_files_are_followed_at_once(tmp_path: Path, prefix: str) -> None:
+    folder = tmp_path / "rules"
+    old: dict[str, Content] = {".gitignore": "*.lock\nenv/\n", "docs/.gitignore": "*.html\n", "docs/a.txt": "a\n"}
+    new: dict[str, Content] = {
+        ".gitignore": "*.lock\n!uv.lock\n*.cache\n",
+        "docs/a.txt": "a\n",
+        "uv.lock": "locked\n",
+        "other.lock": "never\n",
+        "env/prod.txt": "free by now\n",
+        "a.cache": "kept out from now on\n",
+        "docs/index.html": "free, since that file is gone\n",
+        "more/.gitignore": "*\n!b.txt\n",
+        "more/a.txt": "kept out\n",
+        "more/b.txt": "b\n",
+    }
+    release(folder, "1.0.0", {"copier.yml": "a: 1\n", **old})
+    release(folder, "1.1.0", {"copier.yml": "a: 1\n", **new})
+    repository = tmp_path / "orders"
+    render(folder, "1.0.0", {}, repository / prefix, source=str(folder))
+    git(repository, "init", "--quiet")
+    commit_all(repository, "generated")
+    assert compare(repository, prefix, (), tmp_path).state is State.UPDATED
+    names = git(repository, "ls-tree", "-r", "--name-only", "updated").splitlines()
+    added = {name.removeprefix(prefix).lstrip("/") for name in names}
+    assert added >= {"uv.lock", "env/prod.txt", "docs/index.html", "more/b.txt"}
+    assert not added & {"other.lock", "a.cache", "more/a.txt", "more/.gitignore"}
+
+
 @pytest.mark.parametrize("attribute", ["filter=lfs", "ident", "working-tree-encoding=ISO-8859-1"])
 def test_what_only_a_checkout_can_do_is_said(template: Path, tmp_path: Path, attribute: str) -> None:
     repository = tmp_path / "orders"

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from garscaffold.commands.fleet_page import PAGE, checked_place, read_looks, wri
 from garscaffold.commands.options import HELP, console_options
 from garscaffold.console import Console
 from garscaffold.errors import ExitCode, GarscaffoldError, usage_error
-from garscaffold.fleet import run
+from garscaffold.fleet import checks, run
 from garscaffold.fleet.documents import Look, joined, to_document
 from garscaffold.fleet.fleet_file import FLEET_FILE
 from garscaffold.fleet.forges import AUTO, PROGRAMS, Forge
@@ -24,12 +25,13 @@ from garscaffold.fleet.rollout import Rollout, roll_out
 from garscaffold.fleet.survey import Settings, survey
 from garscaffold.fleet.targets import Target
 from garscaffold.fleet.templates import Templates
-from garscaffold.fleet.texts import line_for, status_text, update_text
+from garscaffold.fleet.texts import line_for, one_line, status_text, update_text
+from garscaffold.process import seconds
 
 
 def look(request: FleetRequest, *, console: Console) -> Look:
     """Look at every project of a fleet."""
-    with _settings(request) as settings:
+    with _settings(request, console) as settings:
         return _each(
             request, settings, lambda target: survey(target, settings), "Looking at", lambda result: [], console=console
         )
@@ -41,15 +43,17 @@ def carry_out(request: FleetRequest, rollout: Callable[[Settings], Rollout], *, 
     def said(result: Result) -> list[str]:
         return [line_for(result.name, result)]
 
-    with _settings(request) as settings:
+    checks.sweep()
+    with _settings(request, console) as settings:
         chosen = rollout(settings)
         return _each(request, settings, lambda target: roll_out(target, chosen), "Updating", said, console=console)
 
 
 @contextmanager
-def _settings(request: FleetRequest) -> Iterator[Settings]:
+def _settings(request: FleetRequest, console: Console) -> Iterator[Settings]:
     with Templates() as templates:
-        yield Settings(templates, request.clones, request.version, request.given, request.template)
+        settings = Settings(templates, request.clones, request.version, request.given, request.template)
+        yield replace(settings, discards_clones=request.discards_clones, tell=lambda line: console.say(one_line(line)))
 
 
 def _each(
@@ -63,11 +67,25 @@ def _each(
 ) -> Look:
     total = len(request.targets)
     found: dict[Target, Sequence[Result]] = {}
-    with console.counting(f"{verb} {total} repositor{'y' if total == 1 else 'ies'}", total) as done:
-        for target, results in run.each(request.targets, work, jobs=request.jobs, stop=settings.stop):
-            found[target] = results
-            done([line for result in results for line in said(result)])
+    coming = run.each(request.targets, work, jobs=request.jobs, stop=settings.stop)
+    try:
+        with console.counting(f"{verb} {_repositories(total)}", total) as done, closing(coming):
+            for target, results in coming:
+                found[target] = results
+                done([line for result in results for line in said(result)])
+    except (KeyboardInterrupt, SystemExit):
+        so_far = [result for target in request.targets for result in found.get(target, ())]
+        console.say(f"{update_text(so_far)}; {_repositories(total - len(found))} not begun")
+        raise
     return Look([result for target in request.targets for result in found[target]], datetime.now(UTC))
+
+
+def _repositories(count: int) -> str:
+    return f"{count} repositor{'y' if count == 1 else 'ies'}"
+
+
+def _check_limit(context: click.Context, parameter: click.Parameter, value: str | None) -> int:
+    return seconds(value) if value else 0
 
 
 @click.group(context_settings=HELP)
@@ -118,6 +136,13 @@ Exit codes: 1 when a repository failed, 3 when none failed and some have conflic
 )
 @click.option("--branch", metavar="NAME", default="", help="The branch; garscaffold/template-VERSION by default.")
 @click.option("--check", metavar="COMMAND", default="", help="Must succeed in each updated project, in a shell.")
+@click.option(
+    "--check-timeout",
+    "check_limit",
+    metavar="TIME",
+    callback=_check_limit,
+    help="How long a check may take, such as 600, 10m or 2h; 30m by default.",
+)
 @click.option("--push", is_flag=True, help="Push the branches to origin.")
 @click.option(
     "--pull-request",
@@ -133,6 +158,7 @@ def update(
     console: Console,
     branch: str,
     check: str,
+    check_limit: int,
     push: bool,
     pull_request: str | None,
     dry_run: bool,
@@ -153,14 +179,20 @@ def update(
     done = carry_out(
         request(),
         lambda settings: Rollout(
-            settings, branch, check, push or bool(pull_request), Forge(pull_request) if pull_request else None
+            settings,
+            branch,
+            check,
+            check_limit,
+            push or bool(pull_request),
+            Forge(pull_request) if pull_request else None,
         ),
         console=console,
     )
-    console.say(update_text(done.results))
+    code = exit_code(done.results)
+    (console.say if code is ExitCode.DONE else console.complain)(update_text(done.results))
     console.result("", to_document(done))
     _report(report, done, console)
-    return exit_code(done.results)
+    return code
 
 
 @fleet.command(

@@ -33,6 +33,7 @@ class FleetRequest:
         given: Answers to new questions, and other answers to old ones.
         jobs: How many repositories at a time.
         clones: The folder of the clones.
+        discards_clones: Remove each clone when its repository is done.
     """
 
     targets: Sequence[Target]
@@ -41,6 +42,7 @@ class FleetRequest:
     given: Mapping[str, Any]
     jobs: int
     clones: Path
+    discards_clones: bool
 
 
 def _lines() -> Iterator[str]:
@@ -72,6 +74,11 @@ def fleet_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "-j", "--jobs", type=click.IntRange(1, 64), default=min(8, os.cpu_count() or 1), help="How many at a time."
     )
     @click.option("--clones", type=click.Path(file_okay=False, path_type=Path), help="Where clones of URLs are kept.")
+    @click.option(
+        "--discard-clones",
+        is_flag=True,
+        help="Remove each clone when it is done, unless its update is not pushed.",
+    )
     @functools.wraps(command)
     def with_request(
         targets: Sequence[str],
@@ -83,6 +90,7 @@ def fleet_options(command: Callable[..., Any]) -> Callable[..., Any]:
         shard: str | None,
         jobs: int,
         clones: Path | None,
+        discard_clones: bool,
         **arguments: Any,
     ) -> Any:
         @functools.cache
@@ -97,6 +105,7 @@ def fleet_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 {**(read_data_file(data_file) if data_file else {}), **read_data(data)},
                 jobs,
                 (clones or platformdirs.user_cache_path("garscaffold") / "fleet").absolute(),
+                discard_clones,
             )
 
         return command(request=request, **arguments)

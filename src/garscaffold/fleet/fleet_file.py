@@ -9,9 +9,11 @@ from typing import Any
 from garscaffold.errors import GarscaffoldError
 from garscaffold.fleet.search import expanded, found_at, remote
 from garscaffold.fleet.targets import Target, is_url
+from garscaffold.process import seconds
 
 FLEET_FILE = "fleet.toml"
-KEYS = frozenset({"path", "url", "base", "check"})
+COMMON = ("base", "check", "check_timeout")
+KEYS = frozenset({"path", "url", *COMMON})
 EXAMPLE = 'A fleet file looks so: repositories = ["services/orders", "https://git.example.com/acme/billing.git"]'
 
 
@@ -20,7 +22,7 @@ def parse_fleet_file(text: str, folder: Path, *, name: str = FLEET_FILE) -> list
 
     Args:
         text: What is in it: `repositories`, a list of paths and URLs; tables `[[repository]]` with `path` or `url`,
-            and `base` and `check` for one of them; `base` and `check` at the top for all.
+            and `base`, `check` and `check_timeout` for one of them; those three at the top for all.
         folder: What its paths are relative to.
         name: What an error calls it.
 
@@ -36,8 +38,8 @@ def parse_fleet_file(text: str, folder: Path, *, name: str = FLEET_FILE) -> list
     if not isinstance(named, list):
         raise GarscaffoldError(f"In {name}, repository is no list of tables.", mend="Write [[repository]].")
     tables += named
-    common: dict[str, Any] = {key: document.pop(key) for key in ("base", "check") if key in document}
-    if not all(isinstance(value, str) for value in common.values()):
+    common: dict[str, Any] = {key: document.pop(key) for key in COMMON if key in document}
+    if not all(_is_right(key, value) for key, value in common.items()):
         raise GarscaffoldError(f"In {name}, {' and '.join(common)} are texts.", mend='Such as: base = "main"')
     if document:
         raise GarscaffoldError(f"{name} has {', '.join(document)}, which means nothing here.", mend=EXAMPLE)
@@ -54,7 +56,7 @@ def _texts(document: dict[str, Any], name: str) -> list[str]:
 def _table(table: Any, name: str) -> dict[str, str]:
     if not isinstance(table, dict) or ("path" in table) == ("url" in table):
         raise GarscaffoldError(f"In {name}, a repository has either a path or a url.", mend=EXAMPLE)
-    wrong = [key for key, value in table.items() if key not in KEYS or not isinstance(value, str)]
+    wrong = [key for key, value in table.items() if key not in KEYS or not _is_right(key, value)]
     if wrong:
         raise GarscaffoldError(
             f"In {name}, a repository has {', '.join(wrong)}.", mend=f"It has texts: {', '.join(sorted(KEYS))}."
@@ -69,8 +71,18 @@ def _table(table: Any, name: str) -> dict[str, str]:
     return table
 
 
+def _is_right(key: str, value: Any) -> bool:
+    # A number of seconds is what one writes without thinking.
+    return isinstance(value, str) or (key == "check_timeout" and type(value) is int)
+
+
 def _from_table(table: Mapping[str, str], folder: Path, name: str) -> list[Target]:
-    settings = {key: table[key] for key in ("base", "check") if key in table}
+    settings: dict[str, Any] = {key: table[key] for key in ("base", "check") if key in table}
+    if "check_timeout" in table:
+        try:
+            settings["check_limit"] = seconds(str(table["check_timeout"]))
+        except GarscaffoldError as error:
+            raise GarscaffoldError(f"In {name}, check_timeout: {error.sentence}", mend=error.mend) from error
     if "url" in table:
         return [replace(remote(table["url"]), **settings)]
     return [replace(target, **settings) for target in found_at(folder / expanded(table["path"]))]

@@ -122,7 +122,8 @@ def _asked(repository: Repository, command: list[str]) -> str:
             f"The branch is pushed, and {command[0]} is not installed, which makes pull requests.",
             mend=f"Install {command[0]}, sign in with `{command[0]} auth login`, then run it again.",
         )
-    done = process.run(command, cwd=repository.folder, environment={"GH_PROMPT_DISABLED": "1"}, check=False)
+    quiet = {"GH_PROMPT_DISABLED": "1"}
+    done = process.run(command, cwd=repository.folder, environment=quiet, check=False, limit=process.patience())
     if done.exit_code != 0:
         said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()
         raise GarscaffoldError(

@@ -50,10 +50,11 @@ def definition(job: Job) -> str:
     for number, (key, value) in enumerate(settings):
         variables |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     token = {"name": TOKENS[job.forge], "valueFrom": {"secretKeyRef": {"name": job.secret, "key": "latest"}}}
+    # What a task writes to its disk is in its memory (https://cloud.google.com/run/docs/container-contract#filesystem).
     container = {
         "image": job.image,
         "command": ["garscaffold"],
-        "args": ["fleet", "update", "--yes", *job.arguments],
+        "args": ["fleet", "update", "--yes", "--discard-clones", *job.arguments],
         "env": [*({"name": name, "value": value} for name, value in variables.items()), token],
         "resources": {"limits": {"cpu": "1", "memory": "1Gi"}},
     }

@@ -1,12 +1,16 @@
 """The repositories of a fleet as places to read and to commit in: checkouts as they are, URLs as bare clones."""
 
-import hashlib
 import shlex
+import shutil
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from garscaffold import git, git_objects, git_remote
+from garscaffold import git, git_objects
 from garscaffold.errors import GarscaffoldError
+from garscaffold.fleet.clones import clone_of, held, in_clone
+from garscaffold.fleet.results import Result, State
 from garscaffold.fleet.targets import Target
 
 
@@ -29,17 +33,46 @@ class Repository:
     has_work_tree: bool
 
 
-def open_repository(target: Target, clones: Path) -> Repository:
-    """Find a repository, or clone it; a clone from an earlier time is brought up to date.
+def at_repository(
+    target: Target,
+    clones: Path,
+    work: Callable[[Repository], list[Result]],
+    *,
+    discard: bool,
+    tell: Callable[[str], None],
+    stop: threading.Event,
+) -> list[Result]:
+    """Do work on a repository, in the checkout that was named, or in a clone that is up to date.
 
     Args:
         target: What was named.
         clones: The folder of the clones.
+        work: What is done with it.
+        discard: Remove a clone afterwards, unless it has an update that was to stay in it.
+        tell: Is told what it waits for.
+        stop: Set when nobody waits for the rest any more.
 
     Raises:
-        GarscaffoldError: It is not there, cannot be reached, or has nothing committed.
+        GarscaffoldError: It is not there, cannot be reached, or has nothing committed; or the work failed.
     """
-    folder = _clone(target, clones) if target.is_remote else Path(target.place)
+    if not target.is_remote:
+        return work(_opened(target, Path(target.place)))
+    clone = clone_of(target, clones)
+
+    def wait() -> None:
+        tell(f"{target.name}: another garscaffold works in the clone of {target.place}; waiting for it …")
+
+    with held(clone, wait=wait, stop=stop):
+        results: list[Result] = []
+        try:
+            results = in_clone(target, clone, lambda: work(_opened(target, clone)))
+        finally:
+            if discard and not any(each.state is State.UPDATED and not each.pushed for each in results):
+                shutil.rmtree(clone, ignore_errors=True)
+        return results
+
+
+def _opened(target: Target, folder: Path) -> Repository:
     if not folder.is_dir():
         raise GarscaffoldError(f"There is no folder {folder}.", mend="Correct the list of the fleet.")
     has_work_tree = not target.is_remote and git.is_inside_work_tree(folder)
@@ -63,15 +96,3 @@ def _no_repository(folder: Path) -> GarscaffoldError:
         f"{folder} is not in a git repository.",
         mend=f"cd {named} && git init && git add --all && git commit -m 'The project'",
     )
-
-
-def _clone(target: Target, clones: Path) -> Path:
-    # The end of the name tells apart two repositories that are called the same.
-    folder = clones / f"{target.name}-{hashlib.sha256(target.place.encode()).hexdigest()[:10]}.git"
-    if folder.is_dir() and git.is_bare(folder):
-        git_remote.fetch_newest(folder)
-    else:
-        git_remote.clone_newest(target.place, folder)
-    if target.base:
-        git_remote.fetch_branch(folder, target.base)
-    return folder

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Self, get_type_hints
 
-from garscaffold.errors import ExitCode
+from garscaffold import __version__
+from garscaffold.errors import ExitCode, GarscaffoldError
 
 PLAIN = (str, int, bool, bool | None)
 """The types of values that JSON holds as they are."""
@@ -121,6 +122,18 @@ class Result:
             "drift": None if drift is None else tuple(Drift(**_plain(Drift, each)) for each in drift),
         }
         return cls(**values)
+
+
+def told(error: Exception) -> tuple[str, str]:
+    """Return what stopped the work on a project, and what mends it."""
+    if isinstance(error, GarscaffoldError):
+        return error.sentence, error.mend
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.", ""
+    return (
+        f"This is a defect of garscaffold {__version__}: {type(error).__name__}: {error}",
+        "Please report it, with what `garscaffold update` says in that repository.",
+    )
 
 
 def _plain(kind: type, document: Mapping[str, Any]) -> dict[str, Any]:

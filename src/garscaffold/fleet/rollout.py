@@ -1,21 +1,18 @@
 """The update of one repository of a fleet: a branch with a commit for each project, checked, pushed, proposed.
 
-Nothing of it needs a work tree, so that nobody's unsaved work is touched; a check gets a temporary one. The next run
-goes on where one was cut off: what is done is read from the repository and its remote, and nowhere else.
+Nothing of it needs a work tree, so that nobody's unsaved work is touched; a check gets a repository of its own. The
+next run goes on where one was cut off: what is done is read from the repository and its remote, and nowhere else.
 """
 
-import tempfile
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from garscaffold import git, git_objects, git_remote, process
-from garscaffold.errors import GarscaffoldError
+from garscaffold import git, git_objects, git_remote
+from garscaffold.errors import ChangedMeanwhileError, GarscaffoldError
+from garscaffold.fleet.checks import run_check
 from garscaffold.fleet.forges import Forge, Proposal
-from garscaffold.fleet.repositories import Repository, open_repository
-from garscaffold.fleet.results import Result, State
+from garscaffold.fleet.repositories import Repository
+from garscaffold.fleet.results import Result, State, told
 from garscaffold.fleet.survey import Settings, found_projects, look_ahead
 from garscaffold.fleet.targets import Target
 from garscaffold.update.planning import Update
@@ -23,10 +20,6 @@ from garscaffold.update.snapshot import Commit, Snapshot
 
 TRAILER = "Template-Version"
 """By this line of their message the commits of an update are known again."""
-SAID = 20
-"""How many lines of what a failing check said are kept."""
-MOMENT = 0.5
-"""Seconds within which Ctrl-C is known everywhere."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +30,7 @@ class Rollout:
         settings: Those of the run.
         branch: The branch; '' for one that is named after the version.
         check: A command that has to succeed in each updated project, in a shell; '' for none.
+        check_limit: How many seconds it may take; 0 for the usual time.
         push: Push the branch.
         forge: Where a pull request is made; None for nowhere.
     """
@@ -44,6 +38,7 @@ class Rollout:
     settings: Settings
     branch: str = ""
     check: str = ""
+    check_limit: int = 0
     push: bool = False
     forge: Forge | None = None
 
@@ -63,15 +58,20 @@ def roll_out(target: Target, rollout: Rollout) -> list[Result]:
     Raises:
         GarscaffoldError: The repository cannot be read.
     """
-    repository = open_repository(target, rollout.settings.clones)
+    return rollout.settings.at(target, lambda repository: _rolled_out(repository, rollout))
+
+
+def _rolled_out(repository: Repository, rollout: Rollout) -> list[Result]:
+    target = repository.target
     commit = Commit.read(repository.folder, repository.base)
     results: list[Result] = []
     planned: list[Planned] = []
     for prefix in found_projects(repository, commit):
         try:
             prospect = look_ahead(repository, commit, prefix, rollout.settings)
-        except GarscaffoldError as error:
-            results.append(failed(target, error, prefix))
+        except Exception as error:
+            # One project of a repository never stops the others, whatever it is.
+            results.append(_spoiled(Result(target.place, prefix, State.FAILED), error))
             continue
         found = replace(prospect.result(), repository=target.place)
         if found.state is State.BEHIND and prospect.update is not None:
@@ -84,11 +84,6 @@ def roll_out(target: Target, rollout: Rollout) -> list[Result]:
         except GarscaffoldError as error:
             results += [_spoiled(each.result, error) for each in planned]
     return sorted(results, key=lambda result: result.project)
-
-
-def failed(target: Target, error: GarscaffoldError, prefix: str = "") -> Result:
-    """Return the result for what could not be done."""
-    return Result(target.place, prefix, State.FAILED, sentence=error.sentence, mend=error.mend)
 
 
 def branch_for(updates: Sequence[Update]) -> str:
@@ -124,6 +119,14 @@ class Standing:
 
 
 def _branched(repository: Repository, planned: Sequence[Planned], rollout: Rollout) -> Sequence[Result]:
+    try:
+        return _branched_once(repository, planned, rollout)
+    except ChangedMeanwhileError:
+        # Most often it is another run with the same update, which is done then.
+        return _branched_once(repository, planned, rollout)
+
+
+def _branched_once(repository: Repository, planned: Sequence[Planned], rollout: Rollout) -> Sequence[Result]:
     branch = rollout.branch or branch_for([each.update for each in planned])
     folder = repository.folder
     if branch == repository.branch:
@@ -139,12 +142,14 @@ def _branched(repository: Repository, planned: Sequence[Planned], rollout: Rollo
     if tip == repository.base or not any(each.state is State.UPDATED for each in results):
         return results
     if tip != local and not here.foreign:
-        git_objects.put_branch(folder, branch, tip, replaces=bool(local))
+        git_objects.put_branch(folder, branch, tip, expected=local)
     try:
         # Whoever went on from our commits pushes that, unless nobody has it yet.
         if rollout.push and tip != remote and not (remote and chosen.foreign):
             git_remote.push_branch(folder, branch, tip, expected=remote)
         url = rollout.forge.propose(repository, _proposal(planned, branch, repository)) if rollout.forge else ""
+    except ChangedMeanwhileError:
+        raise
     except GarscaffoldError as error:
         return [_spoiled(replace(each, branch=branch), error) if _is_done(each) else each for each in results]
     return [
@@ -194,7 +199,8 @@ def _committed(
 ) -> tuple[list[Result], str]:
     """Make the commits that a branch does not have yet; return all results, and where the branch ends then."""
     tip, results = standing.tip or repository.base, []
-    commit = Commit.read(repository.folder, tip)
+    base = planned[0].project.commit
+    commit = base if tip == base.id else Commit.read(repository.folder, tip)
     who = None
     for each in planned:
         project, update = each.project, each.update
@@ -212,9 +218,10 @@ def _committed(
             who = who or git_objects.identity(repository.folder)
             files = project.committed([*update.changes, update.answers])
             made = git_objects.commit_files(repository.folder, tip, files, message_for(update, project.prefix), who=who)
-            check = rollout.check or repository.target.check
-            _check(repository.folder, made, project.prefix, check, rollout.settings.stop)
-        except GarscaffoldError as error:
+            if check := rollout.check or repository.target.check:
+                limit = rollout.check_limit or repository.target.check_limit
+                run_check(repository.folder, made, project.prefix, check, limit)
+        except Exception as error:
             results.append(_spoiled(each.result, error))
             continue
         tip = made
@@ -222,36 +229,9 @@ def _committed(
     return results, tip
 
 
-def _check(repository: Path, commit: str, prefix: str, check: str, stop: threading.Event) -> None:
-    if not check:
-        return
-    with _work_tree(repository, commit) as folder:
-        done = process.shell(check, cwd=folder / prefix)
-    if done.exit_code != 0:
-        # Ctrl-C ends a check as well, and often before we hear of it: the next one shall not begin then.
-        stop.wait(MOMENT)
-        said = "\n".join(done.stdout.strip().splitlines()[-SAID:])
-        raise GarscaffoldError(
-            f"The check `{check}` failed with exit code {done.exit_code}, so there is no branch:\n{said}",
-            mend="Update it by hand: garscaffold update, then see what the check says.",
-        )
-
-
-@contextmanager
-def _work_tree(repository: Path, commit: str) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="garscaffold-check-") as aside:
-        folder = Path(aside) / "project"
-        # A hook that runs when somebody checks out is not asked: nobody does.
-        quiet = ["-c", "core.hooksPath=/dev/null"]
-        git.read(repository, *quiet, "worktree", "add", "--quiet", "--detach", str(folder), commit)
-        try:
-            yield folder
-        finally:
-            git.read(repository, "worktree", "remove", "--force", str(folder))
-
-
-def _spoiled(result: Result, error: GarscaffoldError) -> Result:
-    return replace(result, state=State.FAILED, sentence=error.sentence, mend=error.mend)
+def _spoiled(result: Result, error: Exception) -> Result:
+    sentence, mend = told(error)
+    return replace(result, state=State.FAILED, sentence=sentence, mend=mend)
 
 
 def _proposal(planned: Sequence[Planned], branch: str, repository: Repository) -> Proposal:

@@ -1,12 +1,11 @@
 """The same work on every repository of a fleet, several at a time; one that fails never stops the others."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-from garscaffold import __version__
-from garscaffold.errors import GarscaffoldError
-from garscaffold.fleet.results import Result, State
+from garscaffold import process
+from garscaffold.fleet.results import Result, State, told
 from garscaffold.fleet.targets import Target
 
 Work = Callable[[Target], Sequence[Result]]
@@ -14,36 +13,37 @@ Work = Callable[[Target], Sequence[Result]]
 
 def each(
     targets: Sequence[Target], work: Work, *, jobs: int, stop: threading.Event
-) -> Iterator[tuple[Target, Sequence[Result]]]:
+) -> Generator[tuple[Target, Sequence[Result]]]:
     """Do the work on every target, and give the results as they come.
 
-    When the caller stops listening, what has not begun never begins, and what has begun is waited for.
+    After Ctrl-C, or when the caller stops listening, what has not begun never begins; of what has begun, checks and
+    programs that talk to somebody else are ended, and the rest is waited for. A signal takes effect after that, so that
+    a second one finds nothing half-done.
 
     Args:
         targets: The repositories.
         work: What is done with one.
         jobs: How many at a time.
-        stop: Set when the caller stops listening, for work that has several parts.
+        stop: Set when nobody waits for the rest any more, for work that has several parts.
     """
     pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="fleet")
     waiting: set[Future[list[tuple[Target, Sequence[Result]]]]] = set()
     remaining = iter(_by_place(targets))
-    try:
-        while True:
-            # Not all at once: what is kept in memory does not grow with the fleet.
-            for group in remaining:
-                waiting.add(pool.submit(_in_turn, group, work, stop))
-                if len(waiting) >= 2 * jobs:
-                    break
-            if not waiting:
-                return
-            done = wait(waiting, return_when=FIRST_COMPLETED).done
-            waiting -= done
-            for future in done:
-                yield from future.result()
-    finally:
-        stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
+    with process.signals_wait(stop.set):
+        try:
+            while True:
+                # Not all at once: what is kept in memory does not grow with the fleet.
+                while len(waiting) < 2 * jobs and not stop.is_set() and (group := next(remaining, None)):
+                    waiting.add(pool.submit(_in_turn, group, work, stop))
+                if not waiting:
+                    return
+                done = wait(waiting, return_when=FIRST_COMPLETED).done
+                waiting -= done
+                for future in done:
+                    yield from future.result()
+        finally:
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _by_place(targets: Sequence[Target]) -> Iterable[Sequence[Target]]:
@@ -55,17 +55,13 @@ def _by_place(targets: Sequence[Target]) -> Iterable[Sequence[Target]]:
 
 
 def _in_turn(targets: Sequence[Target], work: Work, stop: threading.Event) -> list[tuple[Target, Sequence[Result]]]:
-    return [(target, _safely(target, work)) for target in targets if not stop.is_set()]
+    with process.ended_by(stop):
+        return [(target, _safely(target, work)) for target in targets if not stop.is_set()]
 
 
 def _safely(target: Target, work: Work) -> Sequence[Result]:
     try:
         return work(target)
-    except GarscaffoldError as error:
-        sentence, mend = error.sentence, error.mend
-    except OSError as error:
-        sentence, mend = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.", ""
     except Exception as error:
-        sentence = f"This is a defect of garscaffold {__version__}: {type(error).__name__}: {error}"
-        mend = "Please report it, with what `garscaffold update` says in that repository."
-    return [Result(target.place, target.under, State.FAILED, sentence=sentence, mend=mend)]
+        sentence, mend = told(error)
+        return [Result(target.place, target.under, State.FAILED, sentence=sentence, mend=mend)]

@@ -10,6 +10,8 @@ CREDENTIAL = re.compile(
 WEB_LINK = re.compile(r"https?://[A-Za-z0-9._~:/?#\[\]@!$&()*+,;=%-]+")
 COMMANDS = ("cd", "copier", "garscaffold", "gcloud", "gh", "git", "glab", "sudo")
 AFTER_COMMAND = re.compile(r"[,;] (?:or|then)\b| \(|(?<=[^ ])\.$")
+ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+"""A terminal's sequences: of colours and positions, of titles and links, of one letter (ECMA-48)."""
 OTHER_THAN_ASCII = re.compile(r"[^\x20-\x7e\n\t]")
 JOINERS = "\u200c\u200d"
 """Zero-width, and part of how some languages are written."""
@@ -23,6 +25,12 @@ def shown(text: str) -> str:
     them. User and password of a URL are left out, since the page is for more people than the repository is.
     """
     return OTHER_THAN_ASCII.sub(lambda found: _visible(found[0]), without_credentials(text))
+
+
+def plain(text: str) -> str:
+    """Return what a program wrote for a terminal as text: without colours, each line as it was in the end."""
+    lines = ESCAPE.sub("", text).split("\n")
+    return shown("\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines))
 
 
 def without_credentials(text: str) -> str:

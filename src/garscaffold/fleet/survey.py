@@ -1,7 +1,7 @@
 """A look at one repository of a fleet: its projects, what an update would do to them, what of their wiring drifted."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -10,8 +10,9 @@ from typing import Any
 from garscaffold import git
 from garscaffold.errors import GarscaffoldError
 from garscaffold.fleet.drift import find_drift, paths_of
-from garscaffold.fleet.repositories import Repository, open_repository
-from garscaffold.fleet.results import Conflict, Drift, Result, State
+from garscaffold.fleet.hunks import hunks_of
+from garscaffold.fleet.repositories import Repository, at_repository
+from garscaffold.fleet.results import Conflict, Drift, Result, State, told
 from garscaffold.fleet.targets import Target
 from garscaffold.fleet.templates import Template, Templates
 from garscaffold.template.interview import MissingAnswersError, completed
@@ -20,13 +21,10 @@ from garscaffold.template.render import ANSWERS_FILE
 from garscaffold.template.repository import version_of
 from garscaffold.update.merge import FileChange
 from garscaffold.update.planning import Route, Update, choose_move, choose_route, plan_update
-from garscaffold.update.project import LABELS
 from garscaffold.update.snapshot import Commit, Snapshot, snapshot
 
 WIRING = "wiring"
 """The answer, computed by the template, that lists the files which carry authentication."""
-HUNKS = 20
-"""How many hunks of a conflict are kept: somebody has to look into the file anyway."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,9 @@ class Settings:
         version: The version to go to; None for the newest.
         given: Answers to new questions, and other answers to old ones.
         moves_to: The template that every project moves to; None for its own.
+        discards_clones: Remove each clone when its repository is done.
         stop: Set when nobody waits for the rest any more.
+        tell: Is told what a run waits for, by any of its threads.
     """
 
     templates: Templates
@@ -47,7 +47,17 @@ class Settings:
     version: str | None = None
     given: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     moves_to: str | None = None
+    discards_clones: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
+    tell: Callable[[str], None] = lambda line: None
+
+    def at(self, target: Target, work: Callable[[Repository], list[Result]]) -> list[Result]:
+        """Do work on a repository; a clone of it is up to date, and nobody else's meanwhile.
+
+        Raises:
+            GarscaffoldError: It cannot be read, or the work failed.
+        """
+        return at_repository(target, self.clones, work, discard=self.discards_clones, tell=self.tell, stop=self.stop)
 
 
 @dataclass(frozen=True)
@@ -91,7 +101,11 @@ def survey(target: Target, settings: Settings) -> list[Result]:
     Raises:
         GarscaffoldError: The repository cannot be read.
     """
-    repository = open_repository(target, settings.clones)
+    return settings.at(target, lambda repository: _surveyed(repository, settings))
+
+
+def _surveyed(repository: Repository, settings: Settings) -> list[Result]:
+    target = repository.target
     commit = Commit.read(repository.folder, repository.base)
     changed = git.status(repository.folder / target.under)[0] if repository.has_work_tree else None
     results = []
@@ -100,8 +114,10 @@ def survey(target: Target, settings: Settings) -> list[Result]:
         try:
             prospect = look_ahead(repository, commit, prefix, settings)
             found = replace(prospect.result(), repository=target.place, drift=_drift(prospect))
-        except GarscaffoldError as error:
-            found = Result(target.place, prefix, State.FAILED, sentence=error.sentence, mend=error.mend)
+        except Exception as error:
+            # One project of a repository never stops the others, whatever it is.
+            sentence, mend = told(error)
+            found = Result(target.place, prefix, State.FAILED, sentence=sentence, mend=mend)
         results.append(replace(found, dirty=dirty))
     return results
 
@@ -190,18 +206,4 @@ def _drift(prospect: Prospect) -> tuple[Drift, ...] | None:
 
 def _conflict(change: FileChange) -> Conflict:
     data = change.after.data if change.after else b""
-    return Conflict(change.path, change.detail, tuple(_hunks(data.decode("utf-8", "replace"))[:HUNKS]))
-
-
-def _hunks(text: str) -> list[str]:
-    hunks: list[list[str]] = []
-    inside = False
-    for line in text.splitlines():
-        if line == f"<<<<<<< {LABELS[0]}":
-            inside = True
-            hunks.append([])
-        if inside:
-            hunks[-1].append(line)
-        if line == f">>>>>>> {LABELS[2]}":
-            inside = False
-    return ["\n".join(hunk) for hunk in hunks]
+    return Conflict(change.path, change.detail, tuple(hunks_of(data.decode("utf-8", "replace"))))

@@ -18,12 +18,14 @@ class Target:
         under: The folder in it that the projects have to be in, with a slash at the end; '' for all of it.
         base: The branch or commit that an update starts from; '' for what is checked out, or the default branch.
         check: A command that has to succeed in an updated project; '' for none.
+        check_limit: How many seconds it may take; 0 for the usual time.
     """
 
     place: str
     under: str = ""
     base: str = ""
     check: str = ""
+    check_limit: int = 0
 
     @property
     def is_remote(self) -> bool:

@@ -35,6 +35,7 @@ class Templates:
     def __init__(self) -> None:
         self._open: dict[str, Template | GarscaffoldError] = {}
         self._lock = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -51,7 +52,10 @@ class Templates:
         Raises:
             GarscaffoldError: It cannot be read; said again to every project, and tried once.
         """
+        # One that nobody gets an answer from holds up its own projects, and no others.
         with self._lock:
+            lock = self._locks.setdefault(source, threading.Lock())
+        with lock:
             if source not in self._open:
                 try:
                     self._open[source] = self._opened(source)

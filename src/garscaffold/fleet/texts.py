@@ -44,8 +44,9 @@ def update_text(results: Sequence[Result]) -> str:
 def line_for(name: str, result: Result) -> str:
     """Write one line about a project that was just updated."""
     name = one_line(name)
-    state = f"{_state(result)}{' earlier' if result.earlier else ''}"
+    state = _state(result)
     if result.state is State.UPDATED:
+        state += " earlier" if result.earlier else ""
         where = result.pull_request or f"{'pushed ' if result.pushed else ''}{result.branch}"
         return f"{name}: {state} {result.version} → {result.target}, {_plural(result.changes, 'file')}: {where}"
     if result.state is State.CONFLICTS:

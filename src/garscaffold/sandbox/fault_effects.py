@@ -6,6 +6,11 @@ from dataclasses import dataclass
 from garscaffold.sandbox.refusals import Refusal, denied, unauthenticated
 from garscaffold.sandbox.store import Store
 
+# Hosts that are not part of Artifact Registry, by the service that is enabled for them.
+_SERVICES = {
+    "iamcredentials.googleapis.com": ("iamcredentials.googleapis.com", "IAM Service Account Credentials API"),
+}
+
 
 @dataclass(frozen=True)
 class Call:
@@ -44,12 +49,11 @@ async def suffer(store: Store, call: Call, sleep: Callable[[float], Awaitable[No
 def _refusal(name: str, call: Call) -> Refusal:
     project = call.resource.split("/")[1] if call.resource.startswith("projects/") else "unknown"
     if name == "api-disabled":
-        url = (
-            f"https://console.developers.google.com/apis/api/artifactregistry.googleapis.com/overview?project={project}"
-        )
+        service, title = _SERVICES.get(call.host, ("artifactregistry.googleapis.com", "Artifact Registry API"))
+        url = f"https://console.developers.google.com/apis/api/{service}/overview?project={project}"
         return Refusal(
             403,
-            f"Artifact Registry API has not been used in project {project} before or it is disabled. Enable it by "
+            f"{title} has not been used in project {project} before or it is disabled. Enable it by "
             f"visiting {url} then retry. If you enabled this API recently, wait a few minutes for the action to "
             "propagate to our systems and retry.",
             details=[
@@ -59,8 +63,8 @@ def _refusal(name: str, call: Call) -> Refusal:
                     "domain": "googleapis.com",
                     "metadata": {
                         "consumer": f"projects/{project}",
-                        "service": "artifactregistry.googleapis.com",
-                        "serviceTitle": "Artifact Registry API",
+                        "service": service,
+                        "serviceTitle": title,
                         "activationUrl": url,
                     },
                 },

@@ -188,9 +188,15 @@ class Sandbox:
         """Return a new access token; a lifetime of 0 or less gives one that has expired."""
         return self.store.mint(find_identity(identity).name, lifetime)
 
-    def subject_token(self, identity: str) -> str:
-        """Return what a CI provider's OIDC token would be: sts.googleapis.com exchanges it for an access token."""
-        return self.store.mint(find_identity(identity).name, 3600, kind="subject")
+    def subject_token(self, identity: str, *, subject: str = "") -> str:
+        """Return what a CI provider's OIDC token would be: sts.googleapis.com exchanges it for an access token.
+
+        Args:
+            identity: Whose access token it becomes.
+            subject: What the provider's attribute mapping makes of it as `google.subject`; one that is longer than
+                Google takes is refused at the exchange.
+        """
+        return self.store.mint(find_identity(identity).name, 3600, kind="subject", subject=subject)
 
     def environment(self, identity: str = "user", *, metadata: bool = False) -> dict[str, str]:
         """Return the variables that make any client reach the sandbox as an identity.

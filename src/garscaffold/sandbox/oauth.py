@@ -14,6 +14,9 @@ from garscaffold.sandbox.identities import BY_EMAIL, IDENTITIES, Identity
 from garscaffold.sandbox.refusals import Refusal, denied, not_played
 from garscaffold.sandbox.store import Store
 
+LONGEST_SUBJECT = 127
+"""How many bytes `google.subject` of a workload identity may have."""
+
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
@@ -69,7 +72,11 @@ class TokenEndpoints:
     async def sts(self, request: Request) -> Response:
         """Answer a request to sts.googleapis.com: a token of another provider for one of ours.
 
-        Only subject tokens that the sandbox made itself are taken (`Sandbox.subject_token`): it knows no provider.
+        Only subject tokens that the sandbox made itself are taken (`Sandbox.subject_token`): it knows no provider, and
+        is told what a mapping makes of a token. Google documents how long that may be where it describes
+        `attributeMapping` of a WorkloadIdentityPoolProvider ("google.subject … Cannot exceed 127 bytes",
+        https://cloud.google.com/iam/docs/reference/rest/v1/projects.locations.workloadIdentityPools.providers); its
+        words are quoted in the troubleshooting of google-github-actions/auth.
         """
         fields = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
         if request.url.path != "/v1/token" or request.method != "POST":
@@ -77,6 +84,12 @@ class TokenEndpoints:
         found = self._store.bearer(fields.get("subject_token", ""), kind="subject")
         if found is None:
             return _bad_grant("The subject token is not one that this sandbox issued.")
+        if len(self._store.subject_of(fields["subject_token"]).encode()) > LONGEST_SUBJECT:
+            return _bad_request(
+                f"The size of mapped attribute google.subject exceeds the {LONGEST_SUBJECT} bytes limit. Either modify "
+                "your attribute mapping or the incoming assertion to produce a mapped attribute that is less than "
+                f"{LONGEST_SUBJECT} bytes."
+            )
         return JSONResponse(
             {
                 **self._access_token(IDENTITIES[found[0]]),
@@ -140,6 +153,10 @@ class TokenEndpoints:
         }
         # Nobody verifies this one: clients only read the email out of it.
         return jwt.encode(claims, self._store.secret("id-token"), algorithm="HS256")
+
+
+def _bad_request(description: str) -> Response:
+    return JSONResponse({"error": "invalid_request", "error_description": description}, status_code=400)
 
 
 def _bad_grant(description: str) -> Response:

@@ -5,6 +5,7 @@ flushed and in its place before its record is written. A killed process leaves a
 number of processes may open the same store.
 """
 
+import base64
 import hashlib
 import json
 import os
@@ -450,15 +451,18 @@ class Store:
 
     # Tokens and keys
 
-    def mint(self, identity: str, lifetime: float, *, kind: str = "access") -> str:
+    def mint(self, identity: str, lifetime: float, *, kind: str = "access", subject: str = "") -> str:
         """Return a new token; only its hash is stored.
 
         Args:
             identity: Whose it is.
             lifetime: After how many seconds it stops working.
             kind: `access`, `refresh`, `subject` (what another provider's token would be) or `image` (a registry's).
+            subject: Whom a `subject` token speaks of, in its provider's words: `subject_of` reads it.
         """
         token = _PREFIXES[kind] + secrets.token_urlsafe(48)
+        if subject:
+            token += f".{base64.urlsafe_b64encode(subject.encode()).decode()}"
         with self._transaction() as database:
             database.execute("DELETE FROM token WHERE expires < ?", (time.time() - 86400,))
             database.execute(
@@ -470,6 +474,11 @@ class Store:
         """Return whose a token is and when it expires; None for one that never was, or has expired."""
         row = self._one("SELECT * FROM token WHERE hash = ? AND kind = ?", _hash(token), kind)
         return None if row is None or row["expires"] <= time.time() else (row["identity"], row["expires"])
+
+    @staticmethod
+    def subject_of(token: str) -> str:
+        """Return whom a `subject` token speaks of; empty where it does not say."""
+        return base64.urlsafe_b64decode(token.partition(".")[2]).decode()
 
     def add_public_key(self, key_id: str, identity: str, pem: str) -> None:
         """Remember a service account's public key."""

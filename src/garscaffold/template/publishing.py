@@ -8,15 +8,14 @@ from dataclasses import dataclass
 
 from packaging.version import Version
 
-from garscaffold import git_publish
+from garscaffold import git_objects, git_publish
 from garscaffold.errors import GarscaffoldError
 from garscaffold.git_publish import Refs, Refusal
-from garscaffold.git_words import NOTHING
+from garscaffold.git_words import NOTHING, is_meanwhile
 from garscaffold.plan import Action, Change, Plan, Step
 from garscaffold.template.repository import TemplateRepository, version_of
 
 BRANCH = "main"
-CHANGED_MEANWHILE = frozenset({"already exists", "fetch first", "non-fast-forward", "failed to update ref"})
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def plan_publication(repository: TemplateRepository, remote: str, *, with_branch
     move: Change | None = None
     if not tip:
         move = Change(Action.CREATE, "branch", branch, f"at {commit[:7]}")
-    elif git_publish.is_ancestor(repository.folder, tip, commit):
+    elif git_objects.is_ancestor(repository.folder, tip, commit):
         move = Change(Action.CHANGE, "branch", branch, f"{tip[:7]} → {commit[:7]}") if tip != commit else None
     else:
         notes += _what_they_have(repository, remote, branch, tip, commit)
@@ -114,7 +113,7 @@ def _what_they_have(repository: TemplateRepository, remote: str, branch: str, ti
             mend="Publish to an empty repository, made without a first commit (no README).",
         )
     own = git_publish.count_between(repository.folder, commit, tip)
-    if git_publish.is_ancestor(repository.folder, commit, tip):
+    if git_objects.is_ancestor(repository.folder, commit, tip):
         return [f"{branch} at {remote} has all of it and {_commits(own)} on top, so it stays as it is."]
     lacking = git_publish.count_between(repository.folder, tip, commit)
     return [
@@ -153,10 +152,10 @@ def _push(repository: TemplateRepository, remote: str, refspecs: list[str]) -> N
 def _refused(remote: str, refusal: Refusal, outcome: str) -> GarscaffoldError:
     reasons = set(refusal.reasons.values())
     again = "Ask for the right to push there, then run it again."
+    if is_meanwhile(refusal.reasons, refusal.said):
+        return GarscaffoldError(f"{remote} was changed meanwhile. {outcome}", mend="Run the same command again.")
     if not reasons:
         return GarscaffoldError(f"{remote} cannot be pushed to: {refusal.said}. {outcome}", mend=again)
-    if reasons <= CHANGED_MEANWHILE:
-        return GarscaffoldError(f"{remote} was changed meanwhile. {outcome}", mend="Run the same command again.")
     if "branch is currently checked out" in reasons:
         return GarscaffoldError(
             f"{remote} is somebody's checkout, and a push would change it under their hands. {outcome}",

@@ -13,6 +13,7 @@ from packaging.version import InvalidVersion, Version
 from garscaffold import git, git_objects
 from garscaffold.errors import GarscaffoldError
 from garscaffold.git_words import advice
+from garscaffold.process import StoppedError
 from garscaffold.tree import Tree
 
 ALIASES = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
@@ -60,6 +61,8 @@ def released_versions(location: str) -> dict[Version, str]:
 
 def unreachable(location: str, error: GarscaffoldError) -> GarscaffoldError:
     """Return the error for a template that cannot be read."""
+    if isinstance(error, StoppedError):
+        return StoppedError(error.sentence, mend=error.mend)
     if "://" in location or "@" in location:
         mend = f"{advice(error.sentence)}: git ls-remote {location}"
     else:
@@ -122,7 +125,7 @@ class TemplateRepository:
     def _once(self, what: str, ask: Callable[[Path, str], str], name: str) -> str:
         # While it is open, a template does not change: a fleet asks the same of it for every project.
         with self._lock:
-            if not self._known.get((what, name)):
+            if (what, name) not in self._known:
                 self._known[what, name] = ask(self.folder, name)
             return self._known[what, name]
 

@@ -1,6 +1,6 @@
 """Projects as a commit has them: read and updated without a work tree, so that nobody's unsaved work is in the way."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -16,6 +16,7 @@ from garscaffold.tree import File, Kind
 from garscaffold.update.merge import FileChange, Obstacle, Outcome, Project
 from garscaffold.update.project import Recorded, parse_answers
 
+GITATTRIBUTES, GITIGNORE = ".gitattributes", ".gitignore"
 FILTERS = ("filter", "ident", "working-tree-encoding")
 """Attributes by which a checkout has something else than a commit, beside line ends."""
 
@@ -91,12 +92,8 @@ class Commit:
             paths: The files.
             changed: What an update changes, since a new `.gitattributes` is followed at once.
         """
-        rules = {path: entry for path, entry in self.entries.items() if _is_rule(path) and entry.kind is Kind.FILE}
-        for path, file in changed.items():
-            if _is_rule(path):
-                rules.pop(path, None)
-                if file is not None and file.kind is Kind.FILE:
-                    rules[path] = Entry(file.kind, git.store_blob(self.repository, file.data))
+        rules, fresh = self._rules(GITATTRIBUTES, changed)
+        rules |= {path: Entry(file.kind, git.store_blob(self.repository, file.data)) for path, file in fresh.items()}
         if not paths or not (rules or self.settings.decide):
             return dict.fromkeys(paths, Treatment())
         found = git_objects.attributes(self.repository, rules, [*ATTRIBUTES, *FILTERS], paths)
@@ -106,23 +103,46 @@ class Commit:
         filters = [name for name in FILTERS if attributes.get(name, "unspecified") not in {"unspecified", "unset"}]
         return Treatment(Conversion.of(attributes, self.settings), " and ".join(filters))
 
-    def ignores(self, path: str) -> bool:
-        """Tell whether its `.gitignore` files keep a path out of it."""
+    def ignored(
+        self, paths: Sequence[str], changed: Mapping[str, File | None] = MappingProxyType({})
+    ) -> frozenset[str]:
+        """Return those of some paths that its `.gitignore` files keep out of it.
+
+        Args:
+            paths: The paths.
+            changed: What an update changes, since a new `.gitignore` is followed at once.
+        """
+        folders = {parent for path in paths for parent in PurePosixPath(path).parents}
+        entries, fresh = self._rules(GITIGNORE, changed)
+        above = {path: entry for path, entry in entries.items() if PurePosixPath(path).parent in folders}
+        rules = git_objects.read_entries(self.repository, above) | fresh
+        if not rules:
+            return frozenset()
         from pathspec import GitIgnoreSpec
 
-        parts = PurePosixPath(path).parts
-        for depth in range(1, len(parts) + 1):
-            verdict = None
-            name = "/".join(parts[:depth]) + ("/" if depth < len(parts) else "")
-            for folder in ["", *("/".join(parts[:level]) + "/" for level in range(1, depth))]:
-                if f"{folder}.gitignore" in self.entries:
-                    text = self.file(f"{folder}.gitignore").data.decode("utf-8", "replace")
-                    found = GitIgnoreSpec.from_lines(text.split("\n")).check_file(name.removeprefix(folder)).include
-                    verdict = verdict if found is None else found
-            # What is in an ignored folder is ignored, whatever else is said of it.
-            if verdict:
-                return True
-        return False
+        specs = {
+            path.removesuffix(GITIGNORE): GitIgnoreSpec.from_lines(file.data.decode("utf-8", "replace").split("\n"))
+            for path, file in rules.items()
+        }
+
+        def verdict(folder: str, name: str) -> bool | None:
+            return specs[folder].check_file(name).include if folder in specs else None
+
+        return frozenset(path for path in paths if _is_ignored(path, verdict))
+
+    def _rules(self, name: str, changed: Mapping[str, File | None]) -> tuple[dict[str, Entry], dict[str, File]]:
+        """Return the files of rules that stay as they are, and those that an update writes."""
+        entries = {
+            path: entry
+            for path, entry in self.entries.items()
+            if PurePosixPath(path).name == name and entry.kind is Kind.FILE and path not in changed
+        }
+        fresh = {
+            path: file
+            for path, file in changed.items()
+            if PurePosixPath(path).name == name and file is not None and file.kind is Kind.FILE
+        }
+        return entries, fresh
 
 
 @dataclass(frozen=True)
@@ -164,26 +184,21 @@ class Snapshot(Recorded):
         Raises:
             GarscaffoldError: A file goes through a program on its way into a commit.
         """
-        files = {
-            self.prefix + change.path: change.after
-            for change in changes
-            if change.before != change.after
-            and not (change.outcome is Outcome.ADDED and self.commit.ignores(self.prefix + change.path))
-        }
+        wanted = list(changes)
+        files = {self.prefix + change.path: change.after for change in wanted if change.before != change.after}
+        added = [self.prefix + change.path for change in wanted if change.outcome is Outcome.ADDED]
+        for path in self.commit.ignored(added, files):
+            files.pop(path, None)
         treatments = self.commit.treatments(list(files), files)
-        return {path: file and self._as_committed(path, file, treatments[path]) for path, file in files.items()}
-
-    def _as_committed(self, path: str, file: File, treatment: Treatment) -> File:
-        if not file.is_regular:
-            return file
-        if treatment.filter:
-            raise GarscaffoldError(
-                f"{path} goes through {treatment.filter} on its way into a commit, which happens in a checkout only.",
-                mend="Update it there: garscaffold update",
-            )
-        before = self.commit.file(path) if path in self.commit.entries else None
-        known = before.data if before is not None and before.is_regular else None
-        return replace(file, data=treatment.conversion.committed(file.data, known))
+        converted = {
+            path: entry
+            for path in files
+            if treatments[path].conversion.converts and (entry := self.commit.entries.get(path))
+        }
+        known = git_objects.read_entries(self.commit.repository, converted)
+        return {
+            path: file and _as_committed(path, file, treatments[path], known.get(path)) for path, file in files.items()
+        }
 
     def _obstacle(self, path: str) -> Obstacle | None:
         entries = self.commit.entries
@@ -221,8 +236,31 @@ def snapshot(commit: Commit, prefix: str, *, name: str) -> Snapshot:
     return Snapshot(PurePosixPath(prefix).name or name, answers, commit, prefix)
 
 
-def _is_rule(path: str) -> bool:
-    return PurePosixPath(path).name == ".gitattributes"
+def _as_committed(path: str, file: File, treatment: Treatment, before: File | None) -> File:
+    if not file.is_regular:
+        return file
+    if treatment.filter:
+        raise GarscaffoldError(
+            f"{path} goes through {treatment.filter} on its way into a commit, which happens in a checkout only.",
+            mend="Update it there: garscaffold update",
+        )
+    known = before.data if before is not None and before.is_regular else None
+    return replace(file, data=treatment.conversion.committed(file.data, known))
+
+
+def _is_ignored(path: str, rule: Callable[[str, str], bool | None]) -> bool:
+    """Tell whether a path is ignored, where `rule` tells what the file of a folder says of a name below it."""
+    parts = PurePosixPath(path).parts
+    for depth in range(1, len(parts) + 1):
+        verdict = None
+        name = "/".join(parts[:depth]) + ("/" if depth < len(parts) else "")
+        for folder in ["", *("/".join(parts[:level]) + "/" for level in range(1, depth))]:
+            found = rule(folder, name.removeprefix(folder))
+            verdict = verdict if found is None else found
+        # What is in an ignored folder is ignored, whatever else is said of it.
+        if verdict:
+            return True
+    return False
 
 
 def _parents(path: str) -> Iterator[str]:

@@ -1,0 +1,38 @@
+#!/bin/sh
+# Runs a command of the image build with the credential that the build was given as a secret:
+#   gar_token  an access token
+#   gar_adc    a file of Application Default Credentials
+#   ca_bundle  where a proxy inspects TLS: the certificates to trust, the proxy's among them
+# Only that command sees it: nothing is written, and no other layer has it in its environment.
+set -eu
+
+if [ ! -s poetry.lock ]; then
+    echo "There is no poetry.lock. Write it with: make lock" >&2
+    exit 1
+elif [ -s /run/secrets/gar_token ]; then
+    # With the keyring on, Poetry would ask it first, and fail where it finds nothing.
+    export POETRY_KEYRING_ENABLED=false
+    export POETRY_HTTP_BASIC_GAR_PRIVATE_USERNAME=oauth2accesstoken
+    POETRY_HTTP_BASIC_GAR_PRIVATE_PASSWORD=$(cat /run/secrets/gar_token)
+    export POETRY_HTTP_BASIC_GAR_PRIVATE_PASSWORD
+    export POETRY_HTTP_BASIC_GAR_PRIVATE_VIRTUAL_USERNAME=oauth2accesstoken
+    POETRY_HTTP_BASIC_GAR_PRIVATE_VIRTUAL_PASSWORD=$(cat /run/secrets/gar_token)
+    export POETRY_HTTP_BASIC_GAR_PRIVATE_VIRTUAL_PASSWORD
+elif [ -s /run/secrets/gar_adc ]; then
+    export GOOGLE_APPLICATION_CREDENTIALS=/run/secrets/gar_adc
+elif grep -q -e '-python\.pkg\.dev/' poetry.lock; then
+    cat >&2 <<'END'
+The lock names packages of Artifact Registry, and this build was given no credential to read them. Either log in, or pass a token:
+    gcloud auth application-default login && docker compose build
+    GAR_TOKEN=$(gcloud auth print-access-token) docker compose build
+END
+    exit 1
+else
+    export POETRY_KEYRING_ENABLED=false
+fi
+
+if [ -s /run/secrets/ca_bundle ]; then
+    export REQUESTS_CA_BUNDLE=/run/secrets/ca_bundle SSL_CERT_FILE=/run/secrets/ca_bundle
+fi
+
+exec "$@"
