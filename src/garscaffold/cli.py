@@ -141,7 +141,9 @@ def _mend_of(error: OSError) -> str:
 
     return {
         errno.ENOSPC: "Free some space on that disk, then run the same command again.",
+        errno.EDQUOT: "Free some space of yours on that disk, then run the same command again.",
         errno.EACCES: "Choose a folder that you may write to, or change its permissions.",
+        errno.EPERM: "Choose a folder that you may write to, or change its permissions (where it has them: lsattr).",
         errno.EROFS: "Choose a folder on a disk that can be written to.",
     }.get(error.errno or 0, "")
 

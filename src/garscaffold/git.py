@@ -22,6 +22,15 @@ QUIET = {
     "GIT_HTTP_LOW_SPEED_LIMIT": os.environ.get("GIT_HTTP_LOW_SPEED_LIMIT", "1"),
     "GIT_HTTP_LOW_SPEED_TIME": os.environ.get("GIT_HTTP_LOW_SPEED_TIME", "120"),
 }
+UNDER_WAY = {
+    "rebase-merge": "rebase",
+    "rebase-apply": "rebase",
+    "MERGE_HEAD": "merge",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+    "BISECT_LOG": "bisect",
+}
+"""What git has under way, by the file or folder that says so (git's wt-status.c)."""
 BARE = ("git", "-c", "safe.bareRepository=all")
 """git where a repository may be bare: it was named by the user, or is our own, so git's guard is not meant."""
 UNREACHED = 128
@@ -117,8 +126,9 @@ def work_tree(folder: Path) -> WorkTree | None:
 
 
 def complaint(folder: Path) -> str:
-    """Return why git cannot read a repository, in its own words; '' where it can."""
-    done = process.run(["git", "rev-parse", "--git-dir"], cwd=folder, environment=QUIET, check=False)
+    """Return why git cannot read a repository, in its own words and in English; '' where it can."""
+    environment = {**QUIET, "LC_ALL": "C"}
+    done = process.run(["git", "rev-parse", "--git-dir"], cwd=folder, environment=environment, check=False)
     said = done.stderr.strip().splitlines() if done.exit_code != 0 else []
     return said[0] if said else ""
 
@@ -143,14 +153,32 @@ def head(folder: Path) -> str:
 
 
 def status(folder: Path) -> tuple[list[str], list[str]]:
-    """Return what differs from the last commit in `folder`: tracked paths, and untracked ones, from the root."""
-    output = _bytes(folder, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", ".")
+    """Return what differs from the last commit in `folder`: tracked paths, and untracked ones, from the root.
+
+    What is not committed inside a submodule is that one's own affair: nothing of it could be committed here.
+    """
+    options = ["--porcelain", "-z", "--no-renames", "--untracked-files=all", "--ignore-submodules=dirty"]
+    output = _bytes(folder, "status", *options, "--", ".")
     tracked: list[str] = []
     untracked: list[str] = []
     for line in output.decode("utf-8", "surrogateescape").split("\0"):
         if line:
             (untracked if line.startswith("?? ") else tracked).append(line[3:])
     return tracked, untracked
+
+
+def under_way(tree: WorkTree) -> str:
+    """Return what git was told to do in a work tree and has not ended, '' for nothing."""
+    return next((word for name, word in UNDER_WAY.items() if (tree.private / name).exists()), "")
+
+
+def left_out(folder: Path, paths: Sequence[str]) -> list[str]:
+    """Return those of `paths`, relative to `folder`, that are committed but not checked out (a sparse checkout)."""
+    if not paths:
+        return []
+    output = _bytes(folder, "ls-files", "-t", "-z", "--", *[f":(literal){path}" for path in paths])
+    lines = output.decode("utf-8", "surrogateescape").split("\0")
+    return [line.removeprefix("S ") for line in lines if line.startswith("S ")]
 
 
 def tracks(folder: Path, name: str) -> bool:
@@ -183,7 +211,8 @@ def index_entries(folder: Path, paths: Sequence[str] = (), *, unmerged: bool = F
 
 def write_index(folder: Path, lines: Sequence[str]) -> None:
     """Put lines of `git update-index --index-info` into the index, in one go."""
-    _bytes(folder, "update-index", "-z", "--index-info", stdin="".join(f"{line}\0" for line in lines).encode())
+    stdin = "".join(f"{line}\0" for line in lines).encode("utf-8", "surrogateescape")
+    _bytes(folder, "update-index", "-z", "--index-info", stdin=stdin)
 
 
 def store_blob(folder: Path, data: bytes) -> str:
@@ -308,7 +337,7 @@ def read(repository: Path, *arguments: str, stdin: bytes = b"") -> bytes:
     """Run git in a repository that may be bare, and return what it wrote.
 
     Raises:
-        GarscaffoldError: git failed; what it said last is part of the sentence.
+        GarscaffoldError: git failed; what it said is part of the sentence.
     """
     return _bytes(repository, *arguments, stdin=stdin, settings=BARE[1:])
 
@@ -320,6 +349,6 @@ def _line(folder: Path, *arguments: str) -> str:
 def _bytes(folder: Path, *arguments: str, stdin: bytes = b"", settings: Sequence[str] = ()) -> bytes:
     done = process.exchange(["git", *settings, *arguments], cwd=folder, environment=QUIET, stdin=stdin)
     if done.exit_code != 0:
-        said = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
-        raise GarscaffoldError(f"`git {arguments[0]}` failed with exit code {done.exit_code}: {said[-1]}")
+        said = telling(done.stderr.decode(errors="replace"))
+        raise GarscaffoldError(f"`git {arguments[0]}` failed with exit code {done.exit_code}: {said}")
     return done.stdout

@@ -141,7 +141,7 @@ def commit_files(
     people = f"author {who.author}\ncommitter {who.committer}\n"
     stream = [
         b"commit %s\nmark :1\n%s" % (reference, people.encode("utf-8", "surrogateescape")),
-        _data(message.encode()),
+        _data(message.encode("utf-8", "surrogateescape")),
         f"from {parent}\n".encode(),
     ]
     # Deletions first: a file may become a folder.
@@ -152,13 +152,28 @@ def commit_files(
             else b"M %s inline %s\n%s" % (file.kind.encode(), _quoted(path), _data(file.data))
         )
     stream.append(b"\nget-mark :1\nreset %s\nfrom %s\n\ndone\n" % (reference, b"0" * len(parent)))
-    output = git.read(repository, "fast-import", "--quiet", "--force", "--done", stdin=b"".join(stream))
+    try:
+        output = git.read(repository, "fast-import", "--quiet", "--force", "--done", stdin=b"".join(stream))
+    except GarscaffoldError as error:
+        raise GarscaffoldError(
+            f"The commit could not be stored. {error.sentence}",
+            mend="Where a hook refused it (reference-transaction), let it take refs/garscaffold/.",
+        ) from error
     made = output.decode().strip()
-    if who.signs:
-        tree = f"{made}^{{tree}}"
-        signed = git.read(repository, "commit-tree", "-S", "-p", parent, "-F", "-", tree, stdin=message.encode())
-        return signed.decode().strip()
-    return made
+    return _signed(repository, parent, made, message) if who.signs else made
+
+
+def _signed(repository: Path, parent: str, made: str, message: str) -> str:
+    """Return the id of a commit like `made`, signed."""
+    stdin = message.encode("utf-8", "surrogateescape")
+    command = ["commit-tree", "-S", "-p", parent, "-F", "-", f"{made}^{{tree}}"]
+    try:
+        return git.read(repository, *command, stdin=stdin).decode().strip()
+    except GarscaffoldError as error:
+        raise GarscaffoldError(
+            f"The commit could not be signed. {error.sentence}",
+            mend="Make `git commit -S` work without a question, or turn it off there: git config commit.gpgSign false",
+        ) from error
 
 
 def put_branch(repository: Path, branch: str, commit: str, *, expected: str) -> None:

@@ -1,11 +1,10 @@
 """`garscaffold update` on real repositories: what it says, what it leaves, and how it ends."""
 
 import json
+import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import yaml
 from garscaffold.template.render import read_folder
 from garscaffold.tree import File
 from tests.conftest import Garscaffold
-from tests.update.templates import LINES, changed, git, release, render
+from tests.update.templates import LINES, Content, changed, git, release, render
 
 OLD = {
     "copier.yml": "_skip_if_exists: [own.txt]\nname: {type: str, default: orders}\n",
@@ -107,6 +106,7 @@ def test_updates_with_its_changelog_and_a_line_for_each_file(garscaffold: Garsca
     for said in (
         "orders goes from template 1.0.0 to 1.1.0:",
         "  1.1.0\n    Authentication is mended.\n\n    - a team is asked for\n",
+        'Answers:\n  team: payments (new)\n  tags: ["a", "b"] (new)\n',
         "  added    added/deep/new.txt\n",
         "  deleted  dropped.txt\n",
         "  changed  run.sh\n",
@@ -214,6 +214,28 @@ def test_missing_answers_are_named_and_nothing_hangs(garscaffold: Garscaffold, p
     assert everything(project) == before
 
 
+def test_an_answer_that_a_new_rule_refuses_is_never_replaced_without_a_word(
+    garscaffold: Garscaffold, project: Path, template: Path
+) -> None:
+    assert garscaffold("update", "--team", "EU", "--defaults", cwd=project).returncode == 0
+    commit(project)
+    rule = "{% if team != team | lower %}A team is in lower case.{% endif %}"
+    questions = f'name: {{type: str, default: orders}}\nteam: {{type: str, default: us, validator: "{rule}"}}\n'
+    release(template, "1.2.0", {**NEW, "copier.yml": questions})
+    before = everything(project)
+    for arguments in ([], ["--defaults"], ["--dry-run", "--defaults"]):
+        done = garscaffold("update", *arguments, cwd=project)
+        assert done.returncode == 2
+        assert "--team: 'EU' is recorded. A team is in lower case." in done.stderr
+        assert "mend:  Add --team …\n" in done.stderr
+        assert everything(project) == before
+    done = garscaffold("update", "--defaults", "--team", "eu", "--json", cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert "Answers:\n  team: EU → eu\n" in done.stderr
+    document = json.loads(done.stdout)
+    assert (document["new_answers"], document["changed_answers"]) == ({}, {"team": {"from": "EU", "to": "eu"}})
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -302,9 +324,39 @@ def no_tags(project: Path, template: Path) -> None:
     git(template, "tag", "--delete", "1.0.0", "1.1.0")
 
 
+def sparse(project: Path, template: Path) -> None:
+    git(project, "sparse-checkout", "set", "--no-cone", "/*", "!/second.txt")
+    assert not (project / "second.txt").exists()
+
+
+def merging(project: Path, template: Path) -> None:
+    git(project, "checkout", "--quiet", "-b", "theirs")
+    (project / "theirs").write_text("1\n")
+    commit(project)
+    git(project, "checkout", "--quiet", "-")
+    (project / "ours").write_text("1\n")
+    commit(project)
+    git(project, "merge", "--no-commit", "--no-ff", "theirs")
+
+
+def bisecting(project: Path, template: Path) -> None:
+    git(project, "bisect", "start")
+
+
+def rebasing(project: Path, template: Path) -> None:
+    (project / "ours").write_text("1\n")
+    commit(project)
+    with pytest.raises(subprocess.CalledProcessError):
+        git(project, "rebase", "--quiet", "--exec", "false", "HEAD~1")
+
+
 @pytest.mark.parametrize(
     ("state", "said", "mend"),
     [
+        (sparse, "second.txt is committed but not checked out here", "git sparse-checkout disable"),
+        (merging, "A merge is under way", "git merge --continue, or: git merge --abort"),
+        (bisecting, "A bisect is under way", "git bisect reset"),
+        (rebasing, "A rebase is under way", "git rebase --continue, or: git rebase --abort"),
         (dirty, "not committed: text.txt", "git stash"),
         (staged, "not committed: text.txt", "git stash"),
         (no_git, "is not in a git repository", "git init"),
@@ -337,6 +389,50 @@ def test_what_stands_in_the_way_is_a_sentence_and_a_mend(
     assert mend in done.stderr
     assert "Traceback" not in done.stderr
     assert tree(project) == before
+
+
+def test_what_git_says_of_a_repository_that_it_does_not_read_is_passed_on(
+    garscaffold: Garscaffold, project: Path
+) -> None:
+    # As git itself says where a repository is of a format that it does not know.
+    git(project, "config", "core.repositoryFormatVersion", "99")
+    for arguments in (["--defaults", "--team", "a"], ["--abort"]):
+        done = garscaffold("update", *arguments, cwd=project)
+        assert done.returncode == 1
+        assert "git does not read" in done.stderr
+        assert "found 99" in done.stderr
+        assert "git init" not in done.stderr
+        assert f"git -C {project} status" in done.stderr
+
+
+def test_gits_lock_is_named_before_anything_is_touched(garscaffold: Garscaffold, project: Path) -> None:
+    conflict(project)
+    lock = project / ".git" / "index.lock"
+    lock.touch()
+    before = tree(project)
+    done = garscaffold("update", "--team", "a", "--defaults", cwd=project)
+    assert done.returncode == 1
+    assert f"{lock} exists" in done.stderr
+    assert f"delete {lock}" in done.stderr
+    assert tree(project) == before
+    lock.unlink()
+    assert garscaffold("update", "--team", "a", "--defaults", cwd=project).returncode == 3
+
+
+def test_what_lies_in_a_submodule_is_no_unsaved_change(garscaffold: Garscaffold, project: Path, here: Path) -> None:
+    library = here / "library"
+    library.mkdir()
+    git(library, "init", "--quiet")
+    (library / "a.txt").write_text("a\n")
+    commit(library)
+    git(project, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(library), "added")
+    commit(project)
+    (project / "added" / "built.o").write_text("1\n")
+    (project / "added" / "a.txt").write_text("b\n")
+    done = garscaffold("update", "--team", "a", "--defaults", cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert "kept     added/deep/new.txt  (added is a repository of its own here)" in done.stderr
+    assert sorted(path.name for path in (project / "added").iterdir()) == [".git", "a.txt", "built.o"]
 
 
 def test_a_downgrade_is_refused(garscaffold: Garscaffold, project: Path) -> None:
@@ -445,6 +541,87 @@ def test_an_edited_file_that_the_template_deletes_is_a_conflict(garscaffold: Gar
     assert answers(project)["_commit"] == "1.1.0"
 
 
+BINARIES: dict[str, Content] = {
+    ".gitignore": "*.bin\n",
+    "secret.bin": b"\0old",
+    "logo.png": b"\0old",
+    "gone.txt": "old\n",
+}
+
+
+@pytest.fixture
+def unmarked(project: Path, template: Path) -> Path:
+    """A project whose conflicts have no markers: a binary, one that git ignores, and a file that the template drops."""
+    files: dict[str, Content] = {"copier.yml": OLD["copier.yml"], ".gitignore": "*.bin\n"}
+    release(template, "2.0.0", {**files, **BINARIES})
+    release(template, "2.1.0", {**files, "secret.bin": b"\0new", "logo.png": b"\0new"})
+    shutil.rmtree(project)
+    render(template, "2.0.0", {}, project, source=str(template))
+    git(project, "init", "--quiet")
+    commit(project)
+    for name in ("secret.bin", "logo.png"):
+        (project / name).write_bytes(b"\0mine")
+    (project / "gone.txt").write_text("mine\n")
+    commit(project)
+    return project
+
+
+def test_abort_brings_back_what_was_resolved_without_markers(garscaffold: Garscaffold, unmarked: Path) -> None:
+    (unmarked / "logo.png").chmod(0o640)
+    before = everything(unmarked)
+    assert garscaffold("update", "--defaults", cwd=unmarked).returncode == 3
+    git(unmarked, "checkout", "--theirs", "logo.png")
+    git(unmarked, "add", "logo.png")
+    git(unmarked, "rm", "--quiet", "gone.txt")
+    (unmarked / "secret.bin").write_bytes(b"\0new")
+    done = garscaffold("update", "--abort", cwd=unmarked)
+    assert done.returncode == 0, done.stderr
+    assert everything(unmarked) == before
+    assert git(unmarked, "status", "--porcelain") == ""
+
+
+def test_a_conflict_that_git_ignores_is_said_with_what_takes_the_templates(
+    garscaffold: Garscaffold, unmarked: Path
+) -> None:
+    done = garscaffold("update", "--defaults", cwd=unmarked)
+    assert done.returncode == 3
+    said = next(line for line in done.stderr.splitlines() if "git ignores secret.bin: yours is kept" in line)
+    git(unmarked, "checkout", "--ours", "logo.png", "gone.txt")
+    git(unmarked, "add", "logo.png", "gone.txt")
+    finished = garscaffold("update", "--finish", "--json", cwd=unmarked)
+    assert finished.returncode == 0, finished.stderr
+    assert "Yours is kept, as git ignores it and it was not changed since: secret.bin" in finished.stderr
+    assert json.loads(finished.stdout)["kept"] == ["secret.bin"]
+    subprocess.run(["sh", "-c", said.partition("is taken by: ")[2]], cwd=unmarked, check=True)
+    assert (unmarked / "secret.bin").read_bytes() == b"\0new"
+
+
+def test_an_ignored_conflict_that_somebody_decided_is_not_told_again(garscaffold: Garscaffold, unmarked: Path) -> None:
+    assert garscaffold("update", "--defaults", cwd=unmarked).returncode == 3
+    git(unmarked, "checkout", "--ours", "logo.png", "gone.txt")
+    git(unmarked, "add", "logo.png", "gone.txt")
+    (unmarked / "secret.bin").write_bytes(b"\0new")
+    finished = garscaffold("update", "--finish", cwd=unmarked)
+    assert finished.returncode == 0
+    assert "secret.bin" not in finished.stderr
+
+
+def test_a_project_in_a_folder_with_a_long_name_or_one_that_is_no_text(
+    garscaffold: Garscaffold, here: Path, template: Path
+) -> None:
+    git(here, "init", "--quiet")
+    names = ["ü" * 120 + "/" + "é" * 120, os.fsdecode(b"dienst-\xff")]
+    for name in names:
+        render(template, "1.0.0", {}, here / name, source=str(template))
+        edit(here / name, "text.txt", "line 10\n", "ten\n")
+    commit(here)
+    for name in names:
+        done = garscaffold("update", name, "--team", "a", "--defaults")
+        assert done.returncode == 3, done.stderr
+        assert garscaffold("update", name, "--abort").returncode == 0
+        assert git(here, "status", "--porcelain") == ""
+
+
 def test_nothing_is_written_through_a_symbolic_link(garscaffold: Garscaffold, project: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -500,32 +677,15 @@ def test_a_template_that_only_copier_understands_is_rendered_by_it(
     git(here / "orders", "init", "--quiet")
     (here / "orders" / "mine.txt").write_text("mine\n")
     commit(here / "orders")
+    mistyped = garscaffold("update", "--dryrun", "orders", "--defaults", cwd=here / "orders")
+    assert mistyped.returncode == 2
+    assert "No such option: --dryrun" in mistyped.stderr
+    assert git(here / "orders", "status", "--porcelain") == ""
     done = garscaffold("update", "orders", "--defaults")
     assert done.returncode == 0, done.stderr
     assert (here / "orders" / "a.txt").read_text() == "two in orders\n"
     assert answers(here / "orders") == {"_commit": "1.1.0", "_src_path": str(unusual), "a": 1, "second": "two"}
     assert git(here / "orders", "status", "--porcelain").split() == ["M", ".copier-answers.yml", "M", "a.txt"]
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize("delay", [0.05, 0.15, 0.2, 0.25, 0.3, 0.35, 0.45])
-def test_a_signal_at_any_moment_leaves_it_as_it_was_or_as_it_should_be(
-    garscaffold: Garscaffold, environment: dict[str, str], project: Path, number: signal.Signals, delay: float
-) -> None:
-    before = tree(project)
-    command = [sys.executable, "-m", "garscaffold", "update", "--team", "a", "--defaults"]
-    with subprocess.Popen(command, cwd=project, env=environment, stderr=subprocess.PIPE, text=True) as program:
-        time.sleep(delay)
-        program.send_signal(number)
-        program.communicate(timeout=60)
-    if number is signal.SIGKILL:
-        # The next run takes back what was cut off; one that does nothing else shows it.
-        garscaffold("update", "--to", "1.0.0", cwd=project)
-    after = tree(project)
-    assert after == before or answers(project)["_commit"] == "1.1.0"
-    if after == before:
-        assert git(project, "status", "--porcelain") == ""
-        done = garscaffold("update", "--team", "a", "--defaults", cwd=project)
-        assert done.returncode == 0, done.stderr
-    assert (project / "folder").read_text() == "now a file\n"
-    assert not [name for name in tree(project) if ".garscaffold" in name]
+    commit(here / "orders")
+    assert garscaffold("update", "orders", "--second", "three").returncode == 0
+    assert (here / "orders" / "a.txt").read_text() == "three in orders\n"

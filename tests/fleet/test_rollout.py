@@ -467,6 +467,42 @@ def test_a_new_question_without_a_default_names_what_answers_it(
     assert shown(here / "two", "a.txt") == "platform"
 
 
+def test_what_git_says_against_a_commit_is_passed_on_with_a_mend(
+    fleet: Fleet, make_project: MakeProject, tmp_path: Path
+) -> None:
+    signed, guarded = make_project("signed"), make_project("guarded")
+    write(tmp_path, "gpg", "#!/bin/sh\necho 'gpg: no such key' >&2\nexit 2\n", executable=True)
+    git(signed, "config", "commit.gpgSign", "true")
+    git(signed, "config", "gpg.program", str(tmp_path / "gpg"))
+    write(guarded, ".git/hooks/reference-transaction", "#!/bin/sh\necho not today >&2\nexit 1\n", executable=True)
+    found = {each["name"]: each for each in fleet("update", "signed", "guarded", code=1)}
+    assert "could not be signed" in found["signed"]["sentence"]
+    assert "gpg failed to sign the data" in found["signed"]["sentence"]
+    assert "git config commit.gpgSign false" in found["signed"]["mend"]
+    assert "not today" in found["guarded"]["sentence"]
+    assert "reference-transaction" in found["guarded"]["mend"]
+    assert not tip(signed) and not tip(guarded)
+
+
+def test_an_answer_that_a_new_rule_refuses_fails_and_is_never_replaced(
+    fleet: Fleet, here: Path, tmp_path: Path, home: Path
+) -> None:
+    ruled = tmp_path / "ruled"
+    rule = "{% if region != region | lower %}In lower case.{% endif %}"
+    release(ruled, "1.0.0", {"copier.yml": "region: EU\n", "a.txt.jinja": "{{ region }}\n"})
+    questions = f'region: {{type: str, default: us, validator: "{rule}"}}\n'
+    release(ruled, "1.1.0", {"copier.yml": questions, "a.txt.jinja": "in {{ region }}\n"})
+    orders = start(put_project(here / "orders", ruled))
+    for command in ("status", "update"):
+        (result,) = fleet(command, ".", code=1)
+        assert result["state"] == "failed"
+        assert "--region: 'EU' is recorded. In lower case." in result["sentence"]
+        assert result["mend"] == "Add -d region=…"
+    assert not tip(orders)
+    assert [each["state"] for each in fleet("update", ".", "-d", "region=eu")] == ["updated"]
+    assert shown(orders, "a.txt") == "in eu"
+
+
 @pytest.mark.clients
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_cut_off_in_the_middle_it_goes_on(

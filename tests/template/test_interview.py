@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from garscaffold.errors import ExitCode, GarscaffoldError
-from garscaffold.template.interview import Prompt, collect
+from garscaffold.template.interview import MissingAnswersError, Prompt, collect
 from garscaffold.template.questions import Questionnaire
 
 QUESTIONS = Questionnaire.parse("""
@@ -61,6 +61,29 @@ def test_all_broken_rules_are_said_at_once() -> None:
         gather({"kind": "service", "project": "a b", "framework": "django"}, defaults=True)
     assert "--project: No spaces." in caught.value.sentence
     assert "--framework: 'django' is none of: fastapi, flask." in caught.value.sentence
+
+
+RECORDED = {"kind": "service", "project": "our project", "region": "eu", "framework": "fastapi", "manager": "pip"}
+
+
+@pytest.mark.parametrize("defaults", [True, False])
+def test_a_recorded_answer_that_breaks_a_rule_is_never_replaced_unasked(defaults: bool) -> None:
+    with pytest.raises(MissingAnswersError) as caught:
+        collect(QUESTIONS, given={}, recorded=RECORDED, suggested={}, ask=None, take_defaults=defaults)
+    assert "  --project: 'our project' is recorded. No spaces." in caught.value.sentence
+    assert "  --manager: 'pip' is recorded. 'pip' is none of: poetry." in caught.value.sentence
+    assert caught.value.mend == "Add --project … --manager …"
+    assert caught.value.questions == ("project", "manager")
+    given = {"project": "ours", "manager": "poetry"}
+    answers = collect(QUESTIONS, given=given, recorded=RECORDED, suggested={}, ask=None, take_defaults=defaults)
+    assert answers == {**RECORDED, **given}
+
+
+def test_a_person_is_asked_again_where_a_recorded_answer_breaks_a_rule() -> None:
+    person = Person(project="ours")
+    answers = collect(QUESTIONS, given={}, recorded=RECORDED, suggested={}, ask=person, take_defaults=False)
+    assert [prompt.question.name for prompt in person.asked] == ["project"]
+    assert answers == {**RECORDED, "project": "ours", "manager": "poetry"}
 
 
 def test_an_unknown_question_suggests_the_one_that_was_meant() -> None:

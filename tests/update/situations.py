@@ -20,6 +20,7 @@ class Situation:
         folder: Where the project lies in its repository.
         differs: Why our tree is another than Copier's, in the words of the table in docs/update.md; '' for the same.
         wants: For a difference: what our tree has to be, path by path; None for nothing there.
+        refused: We touch nothing, and say why.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Situation:
     folder: str = ""
     differs: str = ""
     wants: dict[str, bytes | None] = field(default_factory=dict)
+    refused: str = ""
 
 
 def replace(name: str, old: str, new: str) -> Edit:
@@ -103,6 +105,17 @@ SITUATIONS = [
     Situation("a conflict in a subfolder", replace("text.txt", "line 10\n", "ten\n"), folder="services/orders"),
     Situation("deleted in a subfolder", drop("text.txt"), folder="services/orders"),
     Situation("a subfolder with a blank and an umlaut", replace("text.txt", "line 5\n", "5\n"), folder="my dienste/ü"),
+    Situation(
+        "an answer that a new rule refuses",
+        replace(".copier-answers.yml", "region: europe", "region: EU"),
+        differs="a recorded answer that a rule of the new version refuses",
+        refused="--region: 'EU' is recorded. In lower case.",
+    ),
+    Situation(
+        "an answer that a new rule refuses, given anew",
+        replace(".copier-answers.yml", "region: europe", "region: EU"),
+        data=("region=eu",),
+    ),
     Situation("edited far from the changed lines", replace("text.txt", "line 1\n", "line one\n")),
     Situation("edited at the end", replace("text.txt", "line 40\n", "line 40\nmore\nand more\n")),
     Situation("edited near the changed lines", replace("text.txt", "line 8\n", "eight\n")),

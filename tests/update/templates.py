@@ -74,12 +74,14 @@ _preserve_symlinks: true
 _exclude: [copier.yml, .git]
 _skip_if_exists: [locked*.txt, 'once/*']
 name: {type: str, default: orders}
+region: {type: str, default: europe}
 """
 NEW_QUESTIONS = """\
 _preserve_symlinks: true
 _exclude: [copier.yml, .git, sample.txt]
 _skip_if_exists: [locked*.txt, 'once/*']
 name: {type: str, default: orders}
+region: {type: str, default: europe, validator: "{% if region != region | lower %}In lower case.{% endif %}"}
 team: {type: str, default: payments}
 extra: {type: bool, default: false}
 """

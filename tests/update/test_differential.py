@@ -66,7 +66,8 @@ def test_both_give_the_same_tree(template: Path, tmp_path: Path, situation: Situ
     git(theirs, "status")
 
     done = update_by_us(project, "--defaults", *(word for pair in situation.data for word in ("-d", pair)))
-    assert done.returncode in {0, 3}, done.stderr
+    assert done.returncode in ({2} if situation.refused else {0, 3}), done.stderr
+    assert situation.refused in done.stderr
     update_by_copier(theirs / situation.folder, situation.data)
 
     after, expected = tree(ours), tree(theirs)
@@ -77,6 +78,8 @@ def test_both_give_the_same_tree(template: Path, tmp_path: Path, situation: Situ
     if conflicts:
         assert after[record] == before[record]
         assert expected.pop(record) != after.pop(record)
+    if situation.refused:
+        assert after == before
     if situation.differs:
         assert after != expected
         for name, content in situation.wants.items():

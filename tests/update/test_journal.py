@@ -8,7 +8,8 @@ from garscaffold import git as garscaffold_git
 from garscaffold.errors import GarscaffoldError
 from garscaffold.template.render import read_folder
 from garscaffold.tree import File, Kind
-from garscaffold.update.journal import Journal, put
+from garscaffold.update.files import place, prepare, remove
+from garscaffold.update.journal import Journal
 from garscaffold.update.merge import FileChange, Outcome, Stages
 from tests.update.templates import git
 
@@ -20,6 +21,15 @@ CHANGES = (
     FileChange("made/by/us", Outcome.ADDED, None, File(b"made\n")),
     FileChange("link", Outcome.CHANGED, File(b"changed", Kind.SYMLINK), File(b"answers", Kind.SYMLINK)),
 )
+
+
+def put(folder: Path, path: str, file: File | None) -> None:
+    if file is None:
+        remove(folder, path)
+        return
+    target, draft = folder / path, folder / ".draft"
+    prepare(target, draft, file)
+    place(target, draft)
 
 
 @pytest.fixture
@@ -64,10 +74,10 @@ def test_a_crash_after_any_file_is_taken_back(journal: Journal, done: int) -> No
     before = tree(journal)
     journal.place.parent.mkdir()
     written = sorted([*CHANGES, ANSWERS], key=lambda change: change.after is not None)
-    journal._begin(written, [], ANSWERS, {})
+    journal._begin(written, [], ANSWERS, {"conflicts": []})
     for change in written[:done]:
         put(journal.folder, change.path, change.after)
-    (journal.folder / ".garscaffold-changed").write_text("half a file")
+    (journal.folder / ".garscaffold-root-4").write_text("half a file")
     assert journal.recover()
     assert tree(journal) == before
     assert git(journal.folder, "status", "--porcelain") == ""
@@ -86,7 +96,7 @@ def test_an_error_in_the_middle_is_taken_back_at_once(journal: Journal) -> None:
 
 def test_what_somebody_edited_after_a_crash_is_not_overwritten(journal: Journal) -> None:
     journal.place.parent.mkdir()
-    journal._begin(CHANGES, [], ANSWERS, {})
+    journal._begin(CHANGES, [], ANSWERS, {"conflicts": []})
     (journal.folder / "changed").write_text("precious\n")
     with pytest.raises(GarscaffoldError, match="changed was changed since"):
         journal.recover()

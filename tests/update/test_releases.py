@@ -1,6 +1,6 @@
 """Every released version of our template updates to the newest, over the main and the covering combinations."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -22,15 +22,16 @@ def repository() -> Iterator[TemplateRepository]:
         yield found
 
 
-def projects() -> list[ParameterSet]:
-    """Return every version with every combination of answers that it offers."""
+def projects(combinations: Iterable[Mapping[str, object]]) -> list[ParameterSet]:
+    """Return every version with every one of the combinations of answers that it offers."""
     found: dict[str, ParameterSet] = {}
+    wished = list(combinations)
     with released_template() as repository:
         workshop = Workshop(repository)
         for version in versions():
             questionnaire = workshop.questionnaire(repository.commit(version))
             assert questionnaire is not None
-            for answers in (*main_combinations(), *covering_combinations()):
+            for answers in wished:
                 kept = offered(questionnaire, answers)
                 if kept is not None:
                     name = f"{version}-{name_of(kept)}"
@@ -46,7 +47,7 @@ def planned(repository: TemplateRepository, project: Path) -> Update:
     return plan_update(checkout, route, repository, Workshop(repository), given={}, ask=None, take_defaults=True)
 
 
-@pytest.mark.parametrize(("version", "answers"), projects())
+@pytest.mark.parametrize(("version", "answers"), projects([*main_combinations(), *covering_combinations()]))
 def test_without_edits_there_is_no_conflict(
     repository: TemplateRepository, tmp_path: Path, version: str, answers: Mapping[str, object]
 ) -> None:
@@ -62,12 +63,16 @@ def test_without_edits_there_is_no_conflict(
     assert again.is_empty
 
 
-@pytest.mark.parametrize("version", versions())
-def test_a_teams_edits_stay(repository: TemplateRepository, tmp_path: Path, version: str) -> None:
-    project = generated(repository, version, {"kind": "service"}, tmp_path / "orders")
-    readme, settings = project / "README.md", project / "src" / "orders" / "settings.py"
-    readme.write_text(f"{readme.read_text()}\n## Our own section\n\nOur own words.\n")
-    settings.write_text(f"{settings.read_text()}\n\nOURS = 1\n")
+@pytest.mark.parametrize(("version", "answers"), projects(main_combinations()))
+def test_a_teams_edits_stay(
+    repository: TemplateRepository, tmp_path: Path, version: str, answers: Mapping[str, object]
+) -> None:
+    project = generated(repository, version, answers, tmp_path / "orders")
+    files = [project / "README.md", *sorted((project / "src" / "orders").glob("*.py"))]
+    files += sorted((project / "tests").glob("*.py"))
+    ours = {path: f"{path.read_text()}\n\n# Ours, in {path.name}.\n" for path in files}
+    for path, text in ours.items():
+        path.write_text(text)
     (project / "Makefile").unlink()
     commit(project)
     update = planned(repository, project)
@@ -75,6 +80,8 @@ def test_a_teams_edits_stay(repository: TemplateRepository, tmp_path: Path, vers
     with journal.alone():
         journal.apply(update.changes, answers=update.answers, details={})
     assert update.conflicts == ()
-    assert "Our own words." in readme.read_text()
-    assert settings.read_text().endswith("OURS = 1\n")
+    assert len(ours) > 2
+    for path in ours:
+        assert path.read_text().endswith(f"\n# Ours, in {path.name}.\n")
     assert not (project / "Makefile").exists()
+    assert f"_commit: {versions()[-1]}" in (project / ".copier-answers.yml").read_text()

@@ -112,6 +112,11 @@ def test_a_branch_and_a_checkout_get_the_same_tree(template: Path, tmp_path: Pat
     commit_all(repository, "generated")
     situation.edit(project)
     commit_all(repository, "edited")
+    if situation.refused:
+        result = update_on_a_branch(repository, "", {}, tmp_path)
+        assert result.state is State.FAILED
+        assert situation.refused in result.sentence == update_in_the_checkout(repository, {})
+        return
     if "ignored" not in situation.differs:
         compare(repository, situation.folder, situation.data, tmp_path)
         return

@@ -13,6 +13,7 @@ import click
 from garscaffold import git
 from garscaffold.commands.answers import read_data, read_data_file
 from garscaffold.commands.options import HELP, console_options
+from garscaffold.commands.update_waiting import abort, finish, take_back, unmarked_text
 from garscaffold.console import Console
 from garscaffold.errors import ExitCode, GarscaffoldError, usage_error
 from garscaffold.git_words import without_credentials
@@ -21,11 +22,11 @@ from garscaffold.template.interview import Ask
 from garscaffold.template.render import Workshop
 from garscaffold.template.repository import opened, released_versions, version_of
 from garscaffold.template.source import recorded_source
-from garscaffold.update.journal import APPLYING, Journal
+from garscaffold.update.journal import Journal
 from garscaffold.update.merge import Outcome
 from garscaffold.update.planning import Update, choose_move, choose_route, plan_update
-from garscaffold.update.preview import changelog_text, changes_text, diff_text, heading
-from garscaffold.update.project import LABELS, Checkout, Recorded, open_checkout, refuse_unsaved
+from garscaffold.update.preview import answers_text, changelog_text, changes_text, diff_text, heading
+from garscaffold.update.project import Checkout, Recorded, open_checkout, refuse_under_way, refuse_unsaved
 from garscaffold.update.templates import former_template, template_at
 
 
@@ -40,6 +41,7 @@ class UpdateRequest:
         take_defaults: Take the default of every new question that was not given.
         dry_run: Show what would change and write nothing.
         template: The template to move to, as projects record it; None for the project's own.
+        words: The questions that were answered by an option of their own name.
     """
 
     folder: Path
@@ -48,6 +50,7 @@ class UpdateRequest:
     take_defaults: bool
     dry_run: bool
     template: str | None = None
+    words: frozenset[str] = frozenset()
 
 
 def bring_up(request: UpdateRequest, *, console: Console) -> None:
@@ -58,7 +61,9 @@ def bring_up(request: UpdateRequest, *, console: Console) -> None:
     """
     checkout = open_checkout(request.folder)
     journal = Journal(checkout.folder, checkout.work_tree)
-    _refuse_unfinished(journal, request, console=console)
+    if take_back(journal, dry_run=request.dry_run, console=console):
+        # What it claims is another version now.
+        checkout = open_checkout(request.folder)
     source = request.template or checkout.source
     with ExitStack() as stack:
         location, install = stack.enter_context(template_at(source))
@@ -70,11 +75,13 @@ def bring_up(request: UpdateRequest, *, console: Console) -> None:
             if not route.between and not request.given:
                 _say_up_to_date(checkout, route.start, console=console)
                 return
+        refuse_under_way(checkout)
         refuse_unsaved(checkout)
         workshop = Workshop(stack.enter_context(opened(location)))
         if source != checkout.source:
             former, old = stack.enter_context(former_template(checkout, workshop, versions, console.warn))
             route = choose_move(checkout.version, old, versions, request.version)
+        _refuse_unknown(request, checkout, workshop, route.end)
         update = plan_update(
             checkout,
             route,
@@ -89,64 +96,12 @@ def bring_up(request: UpdateRequest, *, console: Console) -> None:
         _carry_out(update, journal, install, request, console=console)
 
 
-def finish(folder: Path, *, console: Console) -> None:
-    """Claim the new version, once every conflict is resolved.
-
-    Raises:
-        GarscaffoldError: There is nothing to finish, or a conflict is left.
-    """
-    checkout = open_checkout(folder)
-    journal = Journal(checkout.folder, checkout.work_tree)
-    document = journal.read()
-    if document is None or document["state"] == APPLYING:
-        raise GarscaffoldError("No update waits to be finished here.", mend="Start one with: garscaffold update")
-    prefix = checkout.work_tree.prefix
-    unmerged = {entry.path.removeprefix(prefix) for entry in git.index_entries(checkout.folder, unmerged=True)}
-    marked = {path for path in document["conflicts"] if _has_markers(checkout.folder / path)}
-    left = sorted(unmerged | marked)
-    if left:
-        raise GarscaffoldError(
-            f"Conflicts are left in {', '.join(left)}.",
-            mend=f"Resolve them, then: git add {' '.join(map(shlex.quote, left))} && garscaffold update --finish",
-            exit_code=ExitCode.CONFLICT,
-        )
-    with journal.alone():
-        journal.finish(document)
-    console.say(f"{checkout.folder.name} is at template {document['to']} now. Commit it: git add --all && git commit")
-    console.result("", {"state": "finished", "from": document["from"], "to": document["to"]})
-
-
-def abort(folder: Path, *, console: Console) -> None:
-    """Bring a project back to what it was before the update.
-
-    Raises:
-        GarscaffoldError: No update is under way, or it was committed meanwhile.
-    """
-    folder = folder.absolute()
-    work_tree = git.work_tree(folder) if folder.is_dir() else None
-    journal = Journal(folder, work_tree) if work_tree else None
-    document = journal.read() if journal else None
-    if journal is None or document is None:
-        raise GarscaffoldError(
-            "No update is under way here.", mend="To undo one that is done and not committed: git restore ."
-        )
-    if git.head(folder) != document["head"]:
-        raise GarscaffoldError(
-            "There are commits since the update began, which --abort will not undo.",
-            mend=f"git reset --soft {document['head'][:12]}, then: garscaffold update --abort",
-        )
-    with journal.alone():
-        journal.roll_back()
-    console.say(f"{folder.name} is as it was before the update.")
-    console.result("", {"state": "aborted", "from": document["from"], "to": document["to"]})
-
-
 def _carry_out(
     update: Update, journal: Journal, install: Step | None, request: UpdateRequest, *, console: Console
 ) -> None:
     document = _document(update, journal.folder, applied=not request.dry_run)
-    news = changelog_text(update)
-    shown = "\n".join([heading(update), *([f"\n{news}\n"] if news else []), changes_text(update)])
+    parts = [f"\n{text}\n" for text in (changelog_text(update), answers_text(update)) if text]
+    shown = "\n".join([heading(update), *parts, changes_text(update)])
     if request.dry_run:
         text = diff_text([*update.changes, update.answers])
         console.say(f"{shown}\n")
@@ -168,6 +123,8 @@ def _carry_out(
     where = "" if request.folder == Path() else f" {shlex.quote(str(request.folder))}"
     if update.conflicts:
         names = ", ".join(change.path for change in update.conflicts)
+        if unmarked := unmarked_text(journal.read() or {"unmarked": {}}):
+            console.warn(unmarked)
         raise GarscaffoldError(
             f"Your changes and the template's meet in {names}. The version is not recorded until they are resolved.",
             mend=f"Resolve them, git add them, then: garscaffold update{where} --finish"
@@ -177,22 +134,16 @@ def _carry_out(
     console.say("\nDone. Look at it with git diff, pass your tests, then: git add --all && git commit")
 
 
-def _refuse_unfinished(journal: Journal, request: UpdateRequest, *, console: Console) -> None:
-    document = journal.read()
-    if document is None:
+def _refuse_unknown(request: UpdateRequest, checkout: Checkout, workshop: Workshop, version: str) -> None:
+    """Refuse a mistyped option, where only Copier knows all the questions and would take it for an answer."""
+    if not request.words or workshop.questionnaire(workshop.repository.commit(version)) is not None:
         return
-    if document["state"] == APPLYING:
-        if request.dry_run:
-            raise GarscaffoldError("An update was cut off here.", mend="Take it back with: garscaffold update --abort")
-        with journal.alone():
-            journal.recover()
-        console.say("An earlier update was cut off here; it was taken back first.")
-        return
-    raise GarscaffoldError(
-        f"The update to {document['to']} has conflicts that are not resolved: {', '.join(document['conflicts'])}.",
-        mend="Resolve them and run: garscaffold update --finish, or: garscaffold update --abort",
-        exit_code=ExitCode.CONFLICT,
-    )
+    unknown = sorted(request.words - checkout.answers.keys())
+    if unknown:
+        raise usage_error(
+            f"No such option: --{unknown[0].replace('_', '-')}, and the project has no answer {unknown[0]} yet.",
+            mend=f"garscaffold update -h; or, where the template asks for it from now on: -d {unknown[0]}=…",
+        )
 
 
 def _is_lower(end: str, start: str) -> bool:
@@ -216,13 +167,6 @@ def _interviewer(console: Console) -> Ask:
     return Interviewer(console)
 
 
-def _has_markers(path: Path) -> bool:
-    if path.is_symlink() or not path.is_file():
-        return False
-    marks = {f"<<<<<<< {LABELS[0]}".encode(), f">>>>>>> {LABELS[2]}".encode()}
-    return any(line.rstrip() in marks for line in path.read_bytes().splitlines())
-
-
 def _document(update: Update, folder: Path, *, applied: bool) -> dict[str, Any]:
     state = "planned" if not applied else "conflicts" if update.conflicts else "updated"
     return {
@@ -230,6 +174,7 @@ def _document(update: Update, folder: Path, *, applied: bool) -> dict[str, Any]:
         **_template_json(update.project, folder, update.start, update.end, update.source),
         "changelog": [release.to_json() for release in update.changelog],
         "new_answers": dict(update.new_answers),
+        "changed_answers": {name: {"from": old, "to": new} for name, (old, new) in update.changed_answers.items()},
         "changes": [change.to_json() for change in update.changes],
         "conflicts": [change.path for change in update.changes if change.outcome is Outcome.CONFLICTING],
         "applied": applied,
@@ -324,5 +269,5 @@ def update(
         (finish if finishing else abort)(folder, console=console)
         return
     source = recorded_source(template, home=Path.home(), here=Path.cwd()) if template is not None else None
-    request = UpdateRequest(folder, version, given, take_defaults=defaults, dry_run=dry_run, template=source)
+    request = UpdateRequest(folder, version, given, defaults, dry_run, source, frozenset(flags))
     bring_up(request, console=console)

@@ -66,7 +66,8 @@ def collect(
             out.
         ask: Puts a question to a person; None when nobody is there.
         take_defaults: Take the default of every question that was not given.
-        recorded: Answers from an earlier time; taken without asking where they still keep the rules.
+        recorded: Answers from an earlier time; taken without asking where they still keep the rules. One that does not
+            is asked again, and never replaced by a default without a word.
 
     Returns:
         The answers to the questions that apply, checked, in the order of the questions.
@@ -79,6 +80,7 @@ def collect(
     answers: dict[str, Any] = {}
     problems: list[str] = []
     missing: list[tuple[Question, Any]] = []
+    stale: list[tuple[Question, str]] = []
     for question in questionnaire.questions:
         name = question.name
         if not questionnaire.applies(question, context):
@@ -87,8 +89,11 @@ def collect(
         try:
             if name in given:
                 context[name] = questionnaire.check(question, given[name], context)
-            elif name in recorded and _is_well(questionnaire, question, recorded[name], context):
+            elif name in recorded and not (broken := _broken(questionnaire, question, recorded[name], context)):
                 context[name] = questionnaire.check(question, recorded[name], context)
+            elif name in recorded and ask is None:
+                stale.append((question, f"{recorded[name]!r} is recorded. {broken}"))
+                continue
             else:
                 default = _default(questionnaire, question, context, suggested)
                 prompt = _prompt(questionnaire, question, context, default)
@@ -105,7 +110,7 @@ def collect(
             problems.append(f"{question.flag}: {error}")
             continue
         answers[name] = context[name]
-    _refuse(problems, missing)
+    _refuse(problems, missing, stale)
     return answers
 
 
@@ -120,12 +125,13 @@ def completed(questionnaire: Questionnaire, answers: Mapping[str, Any]) -> dict[
     return context
 
 
-def _is_well(questionnaire: Questionnaire, question: Question, answer: Any, context: Mapping[str, Any]) -> bool:
+def _broken(questionnaire: Questionnaire, question: Question, answer: Any, context: Mapping[str, Any]) -> str:
+    """Return the rule that an answer breaks, or ''."""
     try:
         questionnaire.check(question, answer, context)
-    except InvalidAnswerError:
-        return False
-    return True
+    except InvalidAnswerError as error:
+        return str(error)
+    return ""
 
 
 def _hidden(questionnaire: Questionnaire, question: Question, context: Mapping[str, Any]) -> Any:
@@ -148,17 +154,12 @@ def _default(
 
 def _prompt(questionnaire: Questionnaire, question: Question, context: Mapping[str, Any], default: Any) -> Prompt:
     before = dict(context)
+    choices = questionnaire.choices(question, before)
 
     def check(answer: Any) -> str:
-        try:
-            questionnaire.check(question, answer, before)
-        except InvalidAnswerError as error:
-            return str(error)
-        return ""
+        return _broken(questionnaire, question, answer, before)
 
-    return Prompt(
-        question, questionnaire.help(question, before), default, questionnaire.choices(question, before), before, check
-    )
+    return Prompt(question, questionnaire.help(question, before), default, choices, before, check)
 
 
 def _refuse_unknown(questionnaire: Questionnaire, given: Mapping[str, Any]) -> None:
@@ -172,20 +173,35 @@ def _refuse_unknown(questionnaire: Questionnaire, given: Mapping[str, Any]) -> N
             )
 
 
-def _refuse(problems: Sequence[str], missing: Sequence[tuple[Question, Any]]) -> None:
-    """Raise one error for all broken rules and all missing answers, the latter with the defaults that they have."""
-    if not problems and not missing:
+def _refuse(
+    problems: Sequence[str], missing: Sequence[tuple[Question, Any]], stale: Sequence[tuple[Question, str]]
+) -> None:
+    """Raise one error for all that is wrong.
+
+    Args:
+        problems: The rules that given answers break.
+        missing: The questions without an answer, with the defaults that they have.
+        stale: The questions whose recorded answer breaks a rule, with that answer and the rule.
+
+    Raises:
+        MissingAnswersError: Something is wrong.
+    """
+    if not problems and not missing and not stale:
         return
     lines = []
     if missing:
         width = max(len(question.flag) for question, _ in missing)
         lines.append("There is nobody to ask, and these answers are missing:")
         lines += [f"  {question.flag:<{width}}  {question.help}" for question, _ in missing]
+    if stale:
+        lines.append("These answers of the project break a rule of this version, and are not replaced unasked:")
+        lines += [f"  {question.flag}: {why}" for question, why in stale]
     if problems:
         lines.append("These answers break a rule:")
         lines += [f"  {problem}" for problem in problems]
     flags = [f"{question.flag} …" for question, default in missing if default is None]
+    flags += [f"{question.flag} …" for question, _ in stale]
     mend = f"Add {' '.join(flags)}" if flags else "Correct them."
-    if len(flags) < len(missing):
+    if any(default is not None for _, default in missing):
         mend = f"Add {' '.join(['--defaults', *flags])}, or answer each by its option."
-    raise MissingAnswersError("\n".join(lines), mend, [question.name for question, _ in missing])
+    raise MissingAnswersError("\n".join(lines), mend, [question.name for question, _ in (*missing, *stale)])

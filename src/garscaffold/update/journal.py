@@ -1,28 +1,32 @@
 """An update applied as one: what was there is written down first, and comes back when anything stops it.
 
-The journal lies in the work tree's own folder in `.git`. It begins and ends by one rename each, so that a crash at any
-moment leaves a project as it was, as it should be, or with a journal from which the next run takes it back.
+The journal lies in the work tree's own folder in `.git`. It begins, goes on and ends by one rename each, so that a
+crash at any moment leaves a project as it was, as it should be, or with a journal that says what has to be done next.
 """
 
 import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from garscaffold import git
+from garscaffold import git, process
 from garscaffold.errors import GarscaffoldError
-from garscaffold.template.render import read_file
 from garscaffold.tree import File, Kind
-from garscaffold.update.merge import FileChange, Stages
+from garscaffold.update.files import folders_above, look, place, prepare, remove
+from garscaffold.update.index import conflict_marks, restore_index
+from garscaffold.update.merge import FileChange
 
 APPLYING = "applying"
 CONFLICTS = "conflicts"
+FINISHING = "finishing"
+ABORTING = "aborting"
+STATES = (APPLYING, CONFLICTS, FINISHING, ABORTING)
 
 
 @dataclass(frozen=True)
@@ -40,20 +44,24 @@ class Journal:
     @property
     def place(self) -> Path:
         """The folder that holds it while an update is under way."""
-        return self.work_tree.private / "garscaffold" / (quote(self.work_tree.prefix.rstrip("/"), safe="") or "root")
+        # Not the prefix itself: it may be longer than the name of a file, or no text.
+        prefix = os.fsencode(self.work_tree.prefix.rstrip("/"))
+        return self.work_tree.private / "garscaffold" / (sha256(prefix).hexdigest()[:16] if prefix else "root")
 
     def read(self) -> dict[str, Any] | None:
-        """Return what is written down, or None when no update is under way."""
+        """Return what is written down, with its `state`, or None when no update is under way."""
         try:
             document = json.loads((self.place / "journal.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
         assert isinstance(document, dict)
-        return document
+        return {**document, "state": self._state()}
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Hold the project against a second update at the same time.
+        """Hold the project against a second update at the same time, and signals back until the block is left.
+
+        It takes moments. A second Ctrl-C from somebody who is impatient must not stop what takes back the first.
 
         Raises:
             GarscaffoldError: One is at work.
@@ -66,12 +74,13 @@ class Journal:
                 raise GarscaffoldError(
                     f"Another garscaffold is updating {self.folder}.", mend="Wait until it is done, then run it again."
                 ) from error
-            yield
+            with process.signals_wait():
+                yield
 
     def apply(self, changes: Sequence[FileChange], *, answers: FileChange, details: dict[str, Any]) -> None:
         """Apply changes to the project: all of them, or none.
 
-        With conflicts, the answers file stays as it is and the journal stays open, until `finish` or `abort`.
+        With conflicts, the answers file stays as it is and the journal stays open, until `finish` or `roll_back`.
 
         Args:
             changes: What becomes of each file.
@@ -83,26 +92,31 @@ class Journal:
         """
         conflicts = [change for change in changes if change.stages]
         written = [change for change in changes if change.before != change.after]
-        written += [] if conflicts else [answers]
+        # What stays as it is now, and changes while somebody resolves the conflicts, comes back, too.
+        kept = [change for change in conflicts if change.before == change.after]
+        (kept if conflicts else written).append(answers)
         # Deletions first: a file may become a folder, or a folder a file.
         written.sort(key=lambda change: change.after is not None)
-        self._refuse_stale([*written, *conflicts])
-        self._begin(written, conflicts, answers, details)
+        self._refuse_stale([*written, *kept])
+        lines, unmarked = conflict_marks(self.folder, self.work_tree, conflicts)
+        details = {**details, "conflicts": [change.path for change in conflicts], "unmarked": unmarked}
         try:
-            for change in written:
-                put(self.folder, change.path, change.after)
-            if conflicts:
-                nothing = git.empty_blob(self.work_tree.top)
-                # What git ignores stays out of its index: adding it there would have somebody commit it.
-                outside = git.ignored(self.folder, [each.path for each in conflicts])
-                lines = [
-                    line
-                    for each in conflicts
-                    if each.path not in outside
-                    for line in self._index_lines(each.path, each.stages, nothing)
-                ]
+            self._begin(written, kept, answers, details)
+            # All that needs room on the disk comes first, while the files are still as they were.
+            drafts = {
+                number: self._prepare(number, change.path, change.after)
+                for number, change in enumerate(written)
+                if change.after is not None
+            }
+            if lines:
                 git.write_index(self.work_tree.top, lines)
-                self._write(self.place, {**(self.read() or {}), "state": CONFLICTS})
+            for number, change in enumerate(written):
+                if number in drafts:
+                    place(self.folder / change.path, drafts[number])
+                else:
+                    remove(self.folder, change.path)
+            if conflicts:
+                self._enter(CONFLICTS)
             else:
                 self._end()
         except BaseException:
@@ -110,22 +124,28 @@ class Journal:
             raise
 
     def roll_back(self) -> None:
-        """Bring back what was there, and forget the update."""
+        """Bring back what was there, and forget the update; what was begun before goes on.
+
+        Raises:
+            GarscaffoldError: It cannot be brought back yet.
+        """
         document = self.read()
         if document is None:
             return
-        # What was made goes first, as it may stand where something was.
-        for number, entry in sorted(enumerate(document["files"]), key=lambda each: each[1]["before"] is not None):
-            with suppress(OSError):
-                temporary(self.folder / entry["path"]).unlink()
-            before = self._stored("before", number, entry["before"])
-            if look(self.folder, entry["path"]) != before:
-                put(self.folder, entry["path"], before, mode=entry["mode"])
-        for name in reversed(document["folders"]):
-            with suppress(OSError):
-                (self.folder / name).rmdir()
-        self._restore_index()
+        try:
+            self._bring_back(document)
+        except OSError as error:
+            where = f": {error.filename}" if error.filename else ""
+            raise GarscaffoldError(
+                f"Files are half-written, and cannot be brought back now: {error.strerror or error}{where}.",
+                mend="Mend that first (free some space, if it is space). Then run: garscaffold update --abort",
+            ) from error
         self._end()
+
+    def abort(self) -> None:
+        """Do `roll_back` because somebody said so: when it is cut off, nothing but going on with it is right."""
+        self._enter(ABORTING)
+        self.roll_back()
 
     def recover(self) -> bool:
         """Take back an update that was cut off before it was whole; tells whether there was one.
@@ -137,7 +157,7 @@ class Journal:
         if document is None or document["state"] != APPLYING:
             return False
         for number, entry in enumerate(document["files"]):
-            sides = [self._stored(side, number, entry[side]) for side in ("before", "after")]
+            sides = [self._stored(side, number, entry[side]) for side in entry["sides"]]
             if look(self.folder, entry["path"]) not in sides:
                 raise GarscaffoldError(
                     f"An update was cut off here, and {entry['path']} was changed since.",
@@ -146,15 +166,30 @@ class Journal:
         self.roll_back()
         return True
 
-    def finish(self, document: dict[str, Any]) -> None:
+    def finish(self, document: Mapping[str, Any]) -> None:
         """Claim the new version in the answers file, and forget the update.
 
         Args:
             document: What `read` returned.
         """
         entry = document["answers"]
-        put(self.folder, entry["path"], self._stored("answers", 0, entry["after"]))
+        after = self._stored("answers", 0, entry["after"])
+        assert after is not None
+        number = len(document["files"])
+        draft = self._prepare(number, entry["path"], after)
+        self._enter(FINISHING)
+        place(self.folder / entry["path"], draft)
         self._end()
+
+    def before(self, document: Mapping[str, Any], path: str) -> File | None:
+        """Return what was at a path before the update.
+
+        Args:
+            document: What `read` returned.
+            path: The path of a file that the update changed, or in conflict.
+        """
+        number = next(number for number, entry in enumerate(document["files"]) if entry["path"] == path)
+        return self._stored("before", number, document["files"][number]["before"])
 
     def _refuse_stale(self, changes: Sequence[FileChange]) -> None:
         stale = [change.path for change in changes if look(self.folder, change.path) != change.before]
@@ -165,68 +200,102 @@ class Journal:
     def _begin(
         self,
         written: Sequence[FileChange],
-        conflicts: Sequence[FileChange],
+        kept: Sequence[FileChange],
         answers: FileChange,
         details: dict[str, Any],
     ) -> None:
         draft = self._beside(".new")
         shutil.rmtree(draft, ignore_errors=True)
-        for side in ("before", "after", "answers"):
-            (draft / side).mkdir(parents=True)
-        entries = []
-        for number, change in enumerate(written):
-            path = self.folder / change.path
-            mode = path.lstat().st_mode & 0o7777 if change.before else None
-            entries.append(
-                {
-                    "path": change.path,
-                    "before": _store(draft / "before" / str(number), change.before),
-                    "after": _store(draft / "after" / str(number), change.after),
-                    "mode": mode,
-                }
-            )
-        with suppress(FileNotFoundError):
-            shutil.copy2(self.work_tree.private / "index", draft / "index")
-        document = {
-            **details,
-            "state": APPLYING,
-            "head": git.head(self.folder),
-            "files": entries,
-            "folders": self._missing_folders(written),
-            "conflicts": [change.path for change in conflicts],
-            "answers": {"path": answers.path, "after": _store(draft / "answers" / "0", answers.after)},
-        }
-        self._write(draft, document)
+        try:
+            for side in ("before", "after", "answers"):
+                (draft / side).mkdir(parents=True)
+            entries = [self._entry(draft, number, change) for number, change in enumerate(written)]
+            entries += [
+                self._entry(draft, number, change, kept=True) for number, change in enumerate(kept, len(entries))
+            ]
+            with suppress(FileNotFoundError):
+                shutil.copy2(self.work_tree.private / "index", draft / "index")
+            document = {
+                **details,
+                "head": git.head(self.folder),
+                "files": entries,
+                "made": self._missing_folders(written),
+                "folders": self._folders_of([change for change in (*written, *kept) if change.before]),
+                "answers": {"path": answers.path, "after": _store(draft / "answers" / "0", answers.after)},
+            }
+            (draft / APPLYING).touch()
+            with (draft / "journal.json").open("w", encoding="utf-8") as stream:
+                json.dump(document, stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
         draft.rename(self.place)
 
+    def _entry(self, draft: Path, number: int, change: FileChange, *, kept: bool = False) -> dict[str, Any]:
+        mode = (self.folder / change.path).lstat().st_mode & 0o7777 if change.before else None
+        return {
+            "path": change.path,
+            "before": _store(draft / "before" / str(number), change.before),
+            "after": None if kept else _store(draft / "after" / str(number), change.after),
+            "sides": ["before"] if kept else ["before", "after"],
+            "mode": mode,
+        }
+
     def _missing_folders(self, written: Sequence[FileChange]) -> list[str]:
-        parents = {parent for change in written if change.after for parent in Path(change.path).parents}
-        return sorted(str(parent) for parent in parents if not (self.folder / parent).exists())
+        parents = {parent for change in written if change.after for parent in folders_above(self.folder, change.path)}
+        return sorted(parent.relative_to(self.folder).as_posix() for parent in parents if not parent.is_dir())
 
-    def _index_lines(self, path: str, stages: Stages | None, nothing: str) -> list[str]:
-        assert stages is not None
-        name = f"{self.work_tree.prefix}{path}"
-        lines = [f"0 {nothing}\t{name}"]
-        for number, file in enumerate((stages.base, stages.ours, stages.theirs), start=1):
-            if file is not None:
-                lines.append(f"{file.kind} {git.store_blob(self.work_tree.top, file.data)} {number}\t{name}")
-        return lines
+    def _folders_of(self, changes: Sequence[FileChange]) -> dict[str, int]:
+        parents = {parent for change in changes for parent in folders_above(self.folder, change.path)} - {self.folder}
+        return {
+            parent.relative_to(self.folder).as_posix(): parent.stat().st_mode & 0o7777 for parent in sorted(parents)
+        }
 
-    def _restore_index(self) -> None:
-        saved, index = self.place / "index", self.work_tree.private / "index"
-        if not saved.exists() or (index.exists() and index.read_bytes() == saved.read_bytes()):
-            return
-        lock = index.with_name("index.lock")
-        try:
-            # git's own protocol: whoever creates the lock may replace the index, by renaming the lock.
-            with lock.open("xb") as stream:
-                stream.write(saved.read_bytes())
-        except FileExistsError as error:
-            raise GarscaffoldError(
-                f"git is at work here, or was cut off: {lock} exists.",
-                mend=f"Wait for it, or delete {lock}; then run: garscaffold update --abort",
-            ) from error
-        lock.rename(index)
+    def _prepare(self, number: int, path: str, file: File, *, mode: int | None = None) -> Path:
+        # In the innermost folder that is there, since that is on the disk on which the file will be.
+        nearest = next(parent for parent in folders_above(self.folder, path) if parent.is_dir())
+        draft = nearest / self._draft_name(number)
+        prepare(self.folder / path, draft, file, mode=mode)
+        return draft
+
+    def _draft_name(self, number: int) -> str:
+        return f".garscaffold-{self.place.name}-{number}"
+
+    def _bring_back(self, document: Mapping[str, Any]) -> None:
+        """Make the files, folders and index what they were; whatever of it is done already stays done."""
+        paths = [entry["path"] for entry in document["files"]]
+        # First what needs no room, and so gives room to the rest.
+        for number, path in enumerate([*paths, document["answers"]["path"]]):
+            for parent in folders_above(self.folder, path):
+                with suppress(FileNotFoundError, NotADirectoryError):
+                    (parent / self._draft_name(number)).unlink()
+        for entry in document["files"]:
+            if entry["before"] is None and look(self.folder, entry["path"]) is not None:
+                (self.folder / entry["path"]).unlink()
+        for name in reversed(document["made"]):
+            # What somebody put into it stays, and so does the folder.
+            with suppress(OSError):
+                (self.folder / name).rmdir()
+        for name, mode in document["folders"].items():
+            folder = self.folder / name
+            if not folder.is_dir():
+                folder.mkdir()
+                folder.chmod(mode)
+        for number, entry in enumerate(document["files"]):
+            before = self._stored("before", number, entry["before"])
+            if before is not None:
+                self._put_back(number, entry["path"], before, entry["mode"])
+        restore_index(self.work_tree, self.place / "index")
+
+    def _put_back(self, number: int, path: str, before: File, mode: int) -> None:
+        target = self.folder / path
+        if look(self.folder, path) != before:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            place(target, self._prepare(number, path, before, mode=mode))
+        elif before.is_regular and target.stat().st_mode & 0o7777 != mode:
+            target.chmod(mode)
 
     def _beside(self, suffix: str) -> Path:
         return self.place.with_name(self.place.name + suffix)
@@ -234,72 +303,23 @@ class Journal:
     def _stored(self, side: str, number: int, kind: str | None) -> File | None:
         return None if kind is None else File((self.place / side / str(number)).read_bytes(), Kind(kind))
 
-    def _write(self, place: Path, document: dict[str, Any]) -> None:
-        draft = place / "journal.json.new"
-        with draft.open("w", encoding="utf-8") as stream:
-            json.dump(document, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.rename(place / "journal.json")
+    def _state(self) -> str:
+        return next((state for state in STATES if (self.place / state).exists()), APPLYING)
+
+    def _enter(self, state: str) -> None:
+        """Write down that the next step begins: a rename, which also works where the disk is full."""
+        (self.place / self._state()).replace(self.place / state)
+        descriptor = os.open(self.place, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def _end(self) -> None:
         done = self._beside(".done")
         shutil.rmtree(done, ignore_errors=True)
         self.place.rename(done)
         shutil.rmtree(done, ignore_errors=True)
-
-
-def look(folder: Path, path: str) -> File | None:
-    """Return what is at a path of a project, None for nothing and for what is no file."""
-    target = folder / path
-    try:
-        return read_file(target) if target.is_symlink() or target.is_file() else None
-    except OSError:
-        return None
-
-
-def put(folder: Path, path: str, file: File | None, *, mode: int | None = None) -> None:
-    """Make a path hold `file`, or nothing, in one step.
-
-    Args:
-        folder: The project.
-        path: The path in it.
-        file: What it shall hold; None takes it away, with the folders that are empty then.
-        mode: Its permissions; those of the file that is there, or git's, when None.
-    """
-    target = folder / path
-    if file is None:
-        target.unlink(missing_ok=True)
-        _prune(folder, target.parent)
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = temporary(target)
-    draft.unlink(missing_ok=True)
-    if file.kind is Kind.SYMLINK:
-        draft.symlink_to(os.fsdecode(file.data))
-    else:
-        draft.write_bytes(file.data)
-        there = draft.stat().st_mode
-        if mode is None and target.is_file() and not target.is_symlink():
-            there = target.stat().st_mode
-        wished = (there | (there & 0o444) >> 2) if file.kind is Kind.EXECUTABLE else there & ~0o111
-        draft.chmod((wished if mode is None else mode) & 0o7777)
-    draft.replace(target)
-
-
-def temporary(target: Path) -> Path:
-    """Return where a file is written before it takes its place, beside it because a rename stays on one disk."""
-    return target.with_name(f".garscaffold-{target.name}"[:200])
-
-
-def _prune(folder: Path, parent: Path) -> None:
-    while parent != folder and not any(_entries(parent)):
-        parent.rmdir()
-        parent = parent.parent
-
-
-def _entries(parent: Path) -> Iterator[Path]:
-    return parent.iterdir() if parent.is_dir() else iter([parent])
 
 
 def _store(path: Path, file: File | None) -> str | None:

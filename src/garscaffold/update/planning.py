@@ -54,6 +54,7 @@ class Update:
         end: The version that it goes to.
         changelog: What was released between them, the newest first.
         new_answers: Answers that it did not have.
+        changed_answers: Answers that it had, each with the one that replaces it.
         changes: What becomes of each file, the answers file left out.
         answers: What becomes of the answers file.
         source: What it records as its template from then on.
@@ -64,6 +65,7 @@ class Update:
     end: str
     changelog: tuple[Release, ...]
     new_answers: Mapping[str, Any]
+    changed_answers: Mapping[str, tuple[Any, Any]]
     changes: tuple[FileChange, ...]
     answers: FileChange
     source: str
@@ -195,8 +197,9 @@ def plan_update(
     own = side.files.get(new.answers_file)
     record = FileChange(new.answers_file, Outcome.CHANGED, own, new.files.get(new.answers_file, own), "the answers")
     changelog = tuple(Release(tag, repository.notes(tag)) for tag in route.between)
-    fresh = {name: value for name, value in answers.items() if name not in last or last[name] != value}
-    return Update(project, route.start, route.end, changelog, fresh, changes, record, source)
+    fresh = {name: value for name, value in answers.items() if name not in last}
+    others = {name: (last[name], value) for name, value in answers.items() if last.get(name, value) != value}
+    return Update(project, route.start, route.end, changelog, fresh, others, changes, record, source)
 
 
 def _answers(

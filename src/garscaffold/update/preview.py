@@ -1,6 +1,7 @@
 """What an update would do, written for a person and as a diff."""
 
 import difflib
+import json
 import os
 from collections.abc import Iterable, Iterator
 
@@ -40,6 +41,17 @@ def changelog_text(update: Update) -> str:
         lines = [f"    {line}".rstrip() for line in release.notes.splitlines()]
         parts.append("\n".join([f"  {click.style(release.version, bold=True)}", *lines]))
     return "\n\n".join(parts)
+
+
+def answers_text(update: Update) -> str:
+    """Write one line for each answer that changes or is new; '' for none."""
+    lines = [f"  {name}: {_value(old)} → {_value(new)}" for name, (old, new) in update.changed_answers.items()]
+    lines += [f"  {name}: {_value(value)} (new)" for name, value in update.new_answers.items()]
+    return "\n".join(["Answers:", *lines]) if lines else ""
+
+
+def _value(answer: object) -> str:
+    return answer if isinstance(answer, str) and answer else json.dumps(answer, ensure_ascii=False, default=str)
 
 
 def changes_text(update: Update) -> str:

@@ -1,5 +1,6 @@
 """What an update has to know of a project: its answers, its place in git, and the files that it is about."""
 
+import shlex
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -76,6 +77,12 @@ class Checkout(Recorded):
             elif target.is_symlink() or target.exists():
                 files[path] = read_file(target)
         missing = [path for path in paths if path not in files and path not in obstacles]
+        left_out = git.left_out(self.folder, missing)
+        if left_out:
+            raise GarscaffoldError(
+                f"{left_out[0]} is committed but not checked out here, and the update changes it. Nothing was touched.",
+                mend="Check out all of the project: git sparse-checkout disable",
+            )
         return Project(files, obstacles, frozenset(git.ignored(self.folder, missing)), owns)
 
 
@@ -89,13 +96,43 @@ def open_checkout(folder: Path) -> Checkout:
     if not folder.is_dir():
         raise GarscaffoldError(f"There is no folder {folder}.", mend="Name the folder of a project.")
     answers = _answers_of(folder)
-    work_tree = git.work_tree(folder)
+    work_tree = find_work_tree(folder)
     if work_tree is None:
         raise GarscaffoldError(
             f"{folder} is not in a git repository, and an update has to be undoable.",
             mend=f"cd {folder} && git init && git add --all && git commit -m 'Before the update'",
         )
     return Checkout(folder.name or "project", answers, folder, work_tree)
+
+
+def find_work_tree(folder: Path) -> git.WorkTree | None:
+    """Return where a folder, which exists, stands in git, or None.
+
+    Raises:
+        GarscaffoldError: It stands in a repository that git refuses to read.
+    """
+    found = git.work_tree(folder)
+    if found is None and (said := git.complaint(folder)) and "not a git repository" not in said:
+        raise GarscaffoldError(
+            f"git does not read {folder}: {said.removeprefix('fatal: ')}.",
+            mend=f"See what git advises: git -C {shlex.quote(str(folder))} status",
+        )
+    return found
+
+
+def refuse_under_way(checkout: Checkout) -> None:
+    """Refuse a project in the middle of something of git's own.
+
+    Raises:
+        GarscaffoldError: There is a merge, a rebase or the like.
+    """
+    what = git.under_way(checkout.work_tree)
+    if what:
+        ends = "git bisect reset" if what == "bisect" else f"git {what} --continue, or: git {what} --abort"
+        raise GarscaffoldError(
+            f"A {what} is under way in {checkout.folder}, and an update does not belong into it. Nothing was touched.",
+            mend=f"End it first: {ends}",
+        )
 
 
 def refuse_unsaved(checkout: Checkout) -> None:
@@ -137,6 +174,8 @@ def _obstacle(folder: Path, path: str) -> Obstacle | None:
             return Obstacle(f"{shown} is a symbolic link here")
         if parent.exists() and not parent.is_dir():
             return Obstacle(f"{shown} is a file here", frozenset({shown}))
+        if (parent / ".git").exists():
+            return Obstacle(f"{shown} is a repository of its own here")
     target = folder / path
     if target.is_symlink() or not target.is_dir():
         return None
