@@ -249,7 +249,7 @@ def test_a_projects_own_mypy_accepts_it(tmp_path: Path) -> None:
 
 
 def test_mypy_sees_a_fault_without_the_frameworks(tmp_path: Path) -> None:
-    folder = next(each for each in sources(tmp_path, ("src", "tests")) if list(each.glob("src/*/app.py")))
+    folder = next(each for each in sources(tmp_path, ("src", "tests", "tools")) if list(each.glob("src/*/app.py")))
     (app,) = folder.glob("src/*/app.py")
     app.write_text(app.read_text() + "\n\nPORT: int = 'eighty'\n")
     with pytest.raises(AssertionError, match="Incompatible types in assignment"):
