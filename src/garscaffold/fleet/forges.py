@@ -157,7 +157,13 @@ class Host(ABC):
     def _ask(self, path: str, method: str = "GET", **fields: str) -> Any:
         words = [word for name, value in fields.items() for word in ("--raw-field", f"{name}={value}")]
         command = [self.program, "api", "--hostname", self.name, path, "--method", method, *words]
-        done = process.run(command, cwd=self.folder, environment=QUIET, check=False, limit=process.patience())
+        limit = process.patience()
+        try:
+            done = process.run(command, cwd=self.folder, environment=QUIET, check=False, limit=limit)
+        except process.OverdueError as error:
+            # Without the words that name where it asked.
+            sentence = f"`{self.program} api` did not end within {limit} seconds."
+            raise process.OverdueError(sentence, mend=error.mend) from error
         if done.exit_code == UNKNOWN_HERE and self.program == "gh":
             raise GarscaffoldError(
                 f"gh is not signed in at {self.name}.", mend=f"gh auth login --hostname {self.name}; then run it again."
