@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs the project in its development container: sh .devcontainer/install.sh
-# The container sees gcloud's folder of the workstation, and cannot write there: the credential is the workstation's own
-# login, renewed there and copied nowhere. Where there is no workstation, a token in GAR_TOKEN takes its place.
+# The container sees gcloud's folder of the workstation, all of it, and cannot write there: the credential is the
+# workstation's own login, renewed there and copied nowhere. Where there is no workstation, a token in GAR_TOKEN takes its
+# place.
 set -eu
 
 if [ -n "${GAR_TOKEN:-}" ]; then
@@ -16,4 +17,5 @@ END
     exit 1
 fi
 
+python3 tools/check_sources.py
 uv sync
