@@ -10,6 +10,9 @@ from garscaffold.template.render import read_folder
 from tests.support.cut_off import CutOff, Run, ready
 from tests.update.templates import LINES, changed, git, release, render
 
+# A case is a step: what stops there is the same on every Python.
+pytestmark = pytest.mark.clients
+
 OLD: Mapping[str, str | bytes] = {
     "copier.yml": "name: {type: str, default: orders}\n",
     "text.txt": "".join(LINES),
