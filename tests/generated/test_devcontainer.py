@@ -218,7 +218,8 @@ def test_the_program_that_makes_containers_reads_every_file(engine: Engine, tmp_
         merged = read["mergedConfiguration"]
         assert merged["postCreateCommands"] == [written["postCreateCommand"]]
         assert merged["customizations"]["vscode"] == [written["customizations"]["vscode"]]
-        assert merged["mounts"] == [f"source={home}/.config/gcloud,target=/mnt/gcloud,type=bind,readonly"]
+        assert merged["mounts"] == written["mounts"]
+        assert merged["mounts"][0] == f"source={home}/.config/gcloud,target=/mnt/gcloud,type=bind,readonly"
 
 
 @pytest.mark.engine
