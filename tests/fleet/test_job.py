@@ -107,12 +107,16 @@ def test_it_has_the_shape_that_cloud_run_reads_whatever_the_arguments() -> None:
     assert container(definition(job))["args"] == ["fleet", "update", "--yes", "--discard-clones", *NASTY]
 
 
+def skip_without(forge: str) -> None:
+    if shutil.which(forge) is None:
+        pytest.skip(f"no {forge} here")
+
+
 @pytest.mark.parametrize(("forge", "host"), [("gh", "github.com"), ("glab", "gitlab.com")])
 def test_git_gets_the_token_from_the_program_of_the_forge(
     environment: dict[str, str], home: Path, forge: str, host: str
 ) -> None:
-    if shutil.which(forge) is None:
-        pytest.skip(f"no {forge} here")
+    skip_without(forge)
     text = definition(Job("x", "x", 1, (), ("Ada", "ada@example.com"), forge, "token"))
     filled = subprocess.run(
         ["git", "credential", "fill"],
@@ -252,6 +256,7 @@ def test_the_pipelines_of_the_docs_run(
     kind: str, garscaffold: Garscaffold, here: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:
     """Their lines, in a shell, part by part, then the report; the fleet is up to date, so that no forge is asked."""
+    skip_without("glab" if kind == "gitlab-ci" else "gh")
     template = tmp_path / "template"
     release(template, "1.0.0", {"copier.yml": "name: orders\n", "text.txt": "old\n"})
     for name in ("a", "b", "c"):
